@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -183,8 +182,3 @@ class Settings(Part):
     swap: SwapSettings = SwapSettings()
     blend: BlendSettings = BlendSettings()
     overlay: OverlaySettings = OverlaySettings()
-
-
-def load(path: Path) -> Settings:
-    """Settings from a YAML file."""
-    raise NotImplementedError

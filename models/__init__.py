@@ -1,0 +1,1 @@
+"""Everything that looks at or makes a face; speaks arrays, never frames."""

@@ -1,0 +1,1 @@
+"""The built-in swap engine: no weights but the face mesh."""
