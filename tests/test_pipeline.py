@@ -1,0 +1,228 @@
+"""Pipeline: order, drops, figures, errors and the end."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fakes import Collector, Counter, Delay, Failing, MainCollector, RepeatingCollector, Silent
+
+from realtime.frame import Frame, RealtimeError
+from realtime.meter import Meter, lines
+from realtime.pipeline import Pipeline, StageError
+from realtime.trace import Trace
+
+
+@pytest.mark.parametrize("groups", [[], [[Delay(0.001)]], [[Delay(0.0), Delay(0.001)], [Delay(0.002)], [Delay(0.0)]]])
+def test_a_file_arrives_whole_and_in_order_at_every_sink(groups: list[list[Delay]]) -> None:
+    quick, slow = Collector(), Collector(0.003)
+    pipeline = Pipeline(Counter(60), groups, [quick, slow])
+    pipeline.run()
+    assert quick.indices == slow.indices == list(range(60))
+    figures = pipeline.statistics()
+    assert figures.frames == 60
+    assert figures.dropped_total == 0
+    assert figures.latency.count == 60
+
+
+def test_a_live_source_drops_what_a_slow_stage_cannot_take_and_counts_it() -> None:
+    sink = Collector()
+    pipeline = Pipeline(Counter(60, live=True, rate=200), [[Delay(0.02)]], [sink])
+    pipeline.run()
+    figures = pipeline.statistics()
+    assert 10 <= len(sink.indices) < 30
+    assert sink.indices == sorted(set(sink.indices))
+    assert figures.dropped["delay"] == figures.dropped_total == 60 - len(sink.indices)
+    # The newest frame is never more than one turn of the stage behind, so that delay does not add up.
+    assert 0.02 <= figures.latency.p50 < 0.06
+
+
+def test_indices_that_the_source_itself_skipped_count_as_its_drops() -> None:
+    class Skipping(Counter):
+        def __iter__(self):  # type: ignore[no-untyped-def]
+            return (frame for frame in super().__iter__() if frame.index not in (3, 4, 7))
+
+    pipeline = Pipeline(Skipping(10, live=True), [], [Collector()])
+    pipeline.run()
+    assert pipeline.statistics().dropped["skipping"] == 3
+
+
+def test_a_slow_sink_holds_no_other_up() -> None:
+    quick, slow = Collector(), Collector(0.1)
+    pipeline = Pipeline(Counter(40, live=True, rate=100), [[Delay(0.0)]], [quick, slow], ["quick", "slow"])
+    pipeline.run()
+    figures = pipeline.statistics()
+    assert len(quick.indices) >= 36
+    assert len(slow.indices) <= 7
+    assert figures.dropped["slow"] >= 30
+    assert figures.latencies["quick"].p95 < 0.05 < figures.latencies["slow"].p50
+
+
+def test_the_main_sink_is_driven_by_the_thread_that_runs() -> None:
+    window, other = MainCollector(), Collector()
+    Pipeline(Counter(20), [[Delay(0.001)]], [window, other]).run()
+    assert window.indices == other.indices == list(range(20))
+    assert window.threads == {threading.current_thread().name}
+    assert window.polls >= 20
+    assert threading.current_thread().name not in other.threads
+
+
+def test_a_repeating_sink_gets_its_last_frame_again_while_the_source_stalls() -> None:
+    source, sink = Silent(), RepeatingCollector()
+    pipeline = Pipeline(source, [], [sink])
+    pipeline.start()
+    time.sleep(0.25)
+    assert pipeline.stop() == ()
+    assert set(sink.indices) == {0}
+    assert 8 <= len(sink.indices) <= 14
+    assert pipeline.statistics().repeated == {"repeatingcollector": len(sink.indices) - 1}
+    assert source.closed.is_set()
+
+
+@pytest.mark.parametrize("place", ["stage", "sink", "source", "main"])
+def test_an_error_ends_the_loop_and_is_raised_with_its_place(place: str) -> None:
+    error = ValueError("got 3, expected 4")
+
+    class Broken(Collector):
+        main = place == "main"
+
+        def send(self, frame: Frame) -> None:
+            if frame.index == 5:
+                raise error
+
+    class Torn(Counter):
+        def __iter__(self):  # type: ignore[no-untyped-def]
+            for frame in super().__iter__():
+                if frame.index == 5:
+                    raise error
+                yield frame
+
+    before = threading.active_count()
+    source = Torn(None) if place == "source" else Counter(None)
+    stages = [[Delay(0.0), Failing(5 if place == "stage" else -1, error)], [Delay(0.0)]]
+    sink = Broken() if place in ("sink", "main") else Collector()
+    pipeline = Pipeline(source, stages, [sink, Collector()])
+    name = {"stage": "failing", "sink": "broken", "main": "broken", "source": "torn"}[place]
+    with pytest.raises(StageError, match=f"^{name}, frame 5: ValueError: got 3, expected 4$") as caught:
+        pipeline.run()
+    assert caught.value.__cause__ is error
+    assert caught.value.stage == name
+    assert threading.active_count() == before
+
+
+def test_what_the_user_can_fix_comes_through_as_it_is() -> None:
+    error = RealtimeError("The disk is full.")
+    pipeline = Pipeline(Counter(None), [[Failing(2, error)]], [Collector()])
+    pipeline.start()
+    with pytest.raises(RealtimeError, match=r"The disk is full\.") as caught:
+        pipeline.wait(10)
+    assert caught.value is error
+
+
+def test_an_error_ends_a_loop_whose_source_says_nothing() -> None:
+    pipeline = Pipeline(Silent(), [[Failing(0, ValueError("first frame"))]], [Collector()])
+    with pytest.raises(StageError, match="failing, frame 0"):
+        pipeline.run()
+
+
+def test_quit_ends_an_endless_loop_within_a_second() -> None:
+    pipeline = Pipeline(Counter(None, live=True), [[Delay(0.05)], [Delay(0.05)]], [Collector(), MainCollector()])
+    quits: list[float] = []
+
+    def between() -> None:
+        if not quits and pipeline.statistics().frames >= 3:
+            quits.append(time.perf_counter())
+            pipeline.quit()
+
+    pipeline.run(between)
+    assert time.perf_counter() - quits[0] < 1
+
+
+def test_a_thread_that_will_not_end_is_named(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("realtime.pipeline._PATIENCE", 0.2)
+    release = threading.Event()
+
+    def stuck(frame: Frame) -> Frame:
+        release.wait()
+        return frame
+
+    pipeline = Pipeline(Counter(None), [[stuck]], [Collector()])
+    pipeline.start()
+    time.sleep(0.05)
+    with caplog.at_level(logging.ERROR):
+        assert pipeline.stop() == ("stuck",)
+    assert "stuck" in caplog.text
+    release.set()
+
+
+def test_stop_before_start_and_twice_does_nothing() -> None:
+    pipeline = Pipeline(Counter(3), [], [Collector()])
+    assert pipeline.stop() == ()
+    assert pipeline.stop() == ()
+
+
+def test_no_sink_is_refused() -> None:
+    with pytest.raises(ValueError, match="expected at least one"):
+        Pipeline(Counter(3), [], [])
+
+
+def test_statistics_name_stages_and_their_threads() -> None:
+    pipeline = Pipeline(Counter(30), [[Delay(0.002), Delay(0.004)], [Failing(-1, ValueError())]], [Collector()])
+    pipeline.run()
+    figures = pipeline.statistics()
+    stages = {stage.name: stage for stage in figures.stages}
+    assert list(stages) == ["counter", "delay", "delay-2", "failing", "collector"]
+    assert stages["delay"].thread == stages["delay-2"].thread == "delay+delay"
+    assert 0.002 <= stages["delay"].spread.p50 < stages["delay-2"].spread.p50
+    assert figures.age is None
+    assert set(figures.cpu) == {"counter", "delay+delay", "failing", "collector"}
+    text = "\n".join(lines(figures))
+    assert "30 frames" in text
+    assert "delay-2" in text
+
+
+def test_a_trace_holds_every_step_of_every_frame_and_the_drops(tmp_path: Path) -> None:
+    trace = Trace(tmp_path / "trace.json")
+    pipeline = Pipeline(Counter(40, live=True, rate=200), [[Delay(0.015)]], [Collector()], trace=trace)
+    pipeline.run()
+    trace.close()
+    trace.close()
+    events = json.loads((tmp_path / "trace.json").read_text())
+    spans = [event for event in events if event["ph"] == "X" and event["name"] == "delay"]
+    drops = [event["args"]["frame"] for event in events if event["name"] == "drop"]
+    done = [event["args"]["frame"] for event in spans]
+    assert sorted(done + drops) == list(range(40))
+    assert all(event["dur"] >= 15000 for event in spans)
+    assert {event["args"]["name"] for event in events if event["name"] == "thread_name"} == {"counter", "delay", "collector"}
+
+
+def test_a_trace_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+    with pytest.raises(RealtimeError, match="cannot be written"):
+        Trace(tmp_path / "missing" / "trace.json")
+
+
+def test_percentiles_of_the_histogram_are_those_of_the_durations() -> None:
+    durations = np.random.default_rng(0).lognormal(-4, 0.8, 5000)
+    meter = Meter()
+    for duration in durations.tolist():
+        meter.add(duration)
+    spread = meter.spread()
+    for share, value in ((50, spread.p50), (95, spread.p95), (99, spread.p99)):
+        assert value == pytest.approx(np.percentile(durations, share), rel=0.02)
+    assert spread.max == durations.max()
+    assert spread.mean == pytest.approx(durations.mean())
+    assert meter.recent() == pytest.approx(np.median(durations[-64:]))
+
+
+def test_durations_out_of_range_count_at_the_ends() -> None:
+    meter = Meter()
+    for duration in (0.0, 1e-9, 1e4):
+        meter.add(duration)
+    assert meter.spread().count == 3
+    assert meter.spread().max == 1e4
+    assert Meter().spread().p99 == 0
