@@ -1,0 +1,89 @@
+"""The hot keys of the preview: each is a change of the settings, and signals do the same."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from realtime.config import Output, Settings, WindowOutput
+
+HELP = {
+    "s": "swap on and off",
+    "n": "next source",
+    "l": "label on and off",
+    "i": "statistics on and off",
+    "m": "mirror on and off",
+    "p": "snapshot (PNG in the working folder)",
+    "q": "quit (Escape too)",
+}
+QUIT, SNAPSHOT = ("q", "esc"), "p"
+
+
+def press(key: str, settings: Settings, label: str = "AI-altered") -> Settings:
+    """The settings after a key; `label` is what comes back when it is switched on.  Other keys change nothing."""
+    if key == "s":
+        return settings.model_copy(update={"swap": settings.swap.model_copy(update={"enabled": not settings.swap.enabled})})
+    if key == "n":
+        return settings.model_copy(update={"swap": settings.swap.model_copy(update={"sources": _turned(settings.swap.sources)})})
+    if key == "l":
+        text = label if settings.overlay.label == "none" else "none"
+        return settings.model_copy(update={"overlay": settings.overlay.model_copy(update={"label": text})})
+    if key == "i":
+        return _windows(settings, lambda window: window.model_copy(update={"statistics": not window.statistics}))
+    if key == "m":
+        return _windows(settings, lambda window: window.model_copy(update={"mirror": not window.mirror}))
+    return settings
+
+
+def snapshot_path(folder: Path) -> Path:
+    """A free name for a picture taken now: swapcam-YEARMONTHDAY-TIME.png, numbered where that exists."""
+    stem = time.strftime("swapcam-%Y%m%d-%H%M%S")
+    path, number = folder / f"{stem}.png", 2
+    while path.exists():
+        path, number = folder / f"{stem}-{number}.png", number + 1
+    return path
+
+
+@contextmanager
+def signals(quit: Callable[[], None], toggle: Callable[[], None], reload: Callable[[], None]) -> Iterator[None]:
+    """While inside: Ctrl-C and SIGTERM quit (a second Ctrl-C interrupts at once), SIGUSR1 toggles the swap and SIGHUP
+    reads the settings file again, where the platform has them.  The functions are called inside a signal handler and
+    may do no more than leave a mark.
+    """
+
+    def end(number: int, _: FrameType | None) -> None:
+        signal.signal(number, signal.default_int_handler)
+        quit()
+
+    handlers: dict[str, Callable[[int, FrameType | None], None]] = {
+        "SIGINT": end,
+        "SIGTERM": end,
+        "SIGUSR1": lambda _number, _frame: toggle(),
+        "SIGHUP": lambda _number, _frame: reload(),
+    }
+    before = {}
+    for name, handler in handlers.items():
+        number = getattr(signal, name, None)
+        if number is not None:
+            before[number] = signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        for number, handler_before in before.items():
+            signal.signal(number, handler_before)
+
+
+def _turned(sources: tuple[str, ...]) -> tuple[str, ...]:
+    return sources[1:] + sources[:1]
+
+
+def _windows(settings: Settings, change: Callable[[WindowOutput], WindowOutput]) -> Settings:
+    outputs: tuple[Output, ...] = tuple(change(output) if isinstance(output, WindowOutput) else output for output in settings.outputs)
+    return settings.model_copy(update={"outputs": outputs})
+
+
+__all__ = ["HELP", "QUIT", "SNAPSHOT", "press", "signals", "snapshot_path"]

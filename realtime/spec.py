@@ -1,0 +1,72 @@
+"""The short forms of --input and --output: `camera:0`, `clip.mp4`, `animated:portrait.jpg`, `virtual-camera`, `out.mp4`."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import PurePath
+from typing import Any
+
+from realtime.frame import RealtimeError
+from realtime.settings import Draft
+
+_PHOTOS = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
+_WORDS = ("virtual-camera", "window", "none")
+
+
+def input_of(text: str) -> dict[str, Any]:
+    """Settings of `camera[:N]`, `animated[:photo]`, a photo, a clip or an address; raises RealtimeError."""
+    head, _, rest = text.partition(":")
+    if head == "camera":
+        return {"kind": "camera", "device": int(rest) if rest.isdigit() else rest or 0}
+    if head == "animated":
+        return {"kind": "animated", "path": rest}
+    if text.startswith("/dev/video"):
+        return {"kind": "camera", "device": text}
+    if not text.strip():
+        raise RealtimeError("--input is empty; expected camera:0, a clip, a photo, an address or animated:portrait.jpg.")
+    return {"kind": "image" if PurePath(text).suffix.lower() in _PHOTOS else "video", "path": text}
+
+
+def output_of(text: str) -> dict[str, Any]:
+    """Settings of `virtual-camera[:device]`, `window`, `none` or a file name; raises RealtimeError."""
+    head, _, rest = text.partition(":")
+    if head == "virtual-camera":
+        return {"kind": "virtual-camera"} | ({"device": rest} if rest else {})
+    if text in _WORDS:
+        return {"kind": text}
+    if not PurePath(text).suffix:
+        near = difflib.get_close_matches(text, _WORDS, 1)
+        hint = f' Did you mean "{near[0]}"?' if near else ""
+        raise RealtimeError(f'--output "{text}" is unknown; expected {", ".join(_WORDS)} or a file name such as out.mp4.{hint}')
+    return {"kind": "recording", "path": text}
+
+
+def apply(draft: Draft, input: str | None, outputs: list[str], overwrite: bool) -> None:
+    """Put the command line's input and outputs over the file's; what the file says of the same kind stays."""
+    if input is not None:
+        wanted = input_of(input)
+        written = draft.data.get("input")
+        below = written if isinstance(written, dict) and written.get("kind") == wanted["kind"] else {}
+        _lay(draft, ("input",), below, wanted, "--input")
+    if outputs:
+        written = draft.data.get("outputs")
+        before = [entry for entry in written if isinstance(entry, dict)] if isinstance(written, list) else []
+        draft.put(("outputs",), [], "--output")
+        for number, text in enumerate(outputs):
+            wanted = output_of(text)
+            match = next((entry for entry in before if entry.get("kind") == wanted["kind"]), {})
+            draft.data["outputs"].append(match | wanted)
+            draft.places["outputs", number] = "--output"
+    if overwrite and isinstance(draft.data.get("outputs"), list):
+        for entry in draft.data["outputs"]:
+            if isinstance(entry, dict) and entry.get("kind") == "recording":
+                entry["overwrite"] = True
+
+
+def _lay(draft: Draft, keys: tuple[str, ...], below: dict[str, Any], above: dict[str, Any], place: str) -> None:
+    kept = {path: at for path, at in draft.places.items() if path[: len(keys)] == keys and len(path) > len(keys)} if below else {}
+    draft.put(keys, below | above, place)
+    draft.places |= {path: at for path, at in kept.items() if path[len(keys)] not in above}
+
+
+__all__ = ["apply", "input_of", "output_of"]
