@@ -1,0 +1,40 @@
+"""Reading a photo as people see it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from realtime.decode import on_white
+from realtime.frame import Image, RealtimeError
+
+
+def read_photo(place: str) -> Image:
+    """The picture, BGR uint8: turned as its EXIF data says, 16 bits brought to 8, transparent parts white.
+
+    Raises RealtimeError for what is missing, a folder, empty, cut off or not a picture.
+    """
+    from PIL import Image as Pillow
+    from PIL import ImageOps
+
+    path = Path(place)
+    if path.is_dir():
+        raise RealtimeError(f"{place} is a folder; give one photo in it.")
+    if not path.exists():
+        raise RealtimeError(f"There is no file {place}; check the name.")
+    if path.stat().st_size == 0:
+        raise RealtimeError(f"{place} is empty (0 bytes); copy it again from where it came.")
+    try:
+        with Pillow.open(path) as opened:
+            picture = ImageOps.exif_transpose(opened)
+            if picture.mode.startswith("I;16"):
+                picture = Pillow.fromarray((np.asarray(picture, np.uint16) >> 8).astype(np.uint8))
+            rgba = np.asarray(picture.convert("RGBA"), np.uint8)
+    except PermissionError as error:
+        raise RealtimeError(f"{place} may not be read; change its permissions.") from error
+    except Pillow.DecompressionBombError as error:
+        raise RealtimeError(f"{place} has too many pixels to be a photo; make it smaller.") from error
+    except (OSError, ValueError, SyntaxError) as error:  # Pillow's words for cut off and not a picture
+        raise RealtimeError(f"{place} is not a picture that can be read, or it is cut off; save it again as JPEG or PNG.") from error
+    return on_white(np.ascontiguousarray(rgba[..., [2, 1, 0, 3]]))
