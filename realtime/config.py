@@ -130,13 +130,13 @@ class SwapSettings(Part):
     faces: Literal["largest", "all", "left-to-right"] = "largest"
     assign: dict[int, str] = Field(default_factory=dict)
     shape: Unit = 0.5
+    light: Unit = 1.0
 
 
 class BlendSettings(Part):
     """How the new face sits in the picture."""
 
     opacity: Unit = 1.0
-    light: Unit = 1.0
     seam: Unit = 1.0
     grain: Unit = 1.0
     on_lost: Literal["hold", "blur", "blank", "pass"] = "blur"

@@ -1,0 +1,122 @@
+"""A person's face unwrapped: texture without light, and shape."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.mesh import relight
+from models.fill import push_pull
+from models.mesh.pose import fit as fit_pose
+from models.mesh.skin import plain_zone, skin_confidence
+from models.mesh.topology import PLAIN_SKIN, TEXTURE_SIZE, VERTICES, normals
+from models.mesh.unwrap import sample_texture, spread_many
+
+Floats = NDArray[np.float32]
+Bytes = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Atlas:
+    """texture: (512, 512, 3) uint8 BGR, shading divided out, filled where no photo saw it.
+
+    shape: (468, 3) float32 in mean-face units (`topology.MEAN`), averaged over the photos.
+    """
+
+    texture: Bytes
+    shape: Floats
+
+    def arrays(self) -> dict[str, NDArray[np.generic]]:
+        """What must be stored to make this atlas again."""
+        return {"texture": self.texture, "shape": self.shape}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]]) -> Atlas:
+        """The atlas that `arrays()` described.  Raises ValueError on missing or wrongly shaped arrays."""
+        expected = {
+            "texture": ((TEXTURE_SIZE, TEXTURE_SIZE, 3), np.uint8),
+            "shape": ((VERTICES, 3), np.float32),
+        }
+        for name, (shape, kind) in expected.items():
+            if name not in arrays:
+                raise ValueError(f"got arrays {sorted(arrays)}, expected one named {name!r}")
+            if arrays[name].shape != shape or arrays[name].dtype != kind:
+                raise ValueError(f"got {name} {arrays[name].shape} {arrays[name].dtype}, expected {shape} {np.dtype(kind)}")
+        if not np.isfinite(arrays["shape"]).all():
+            raise ValueError("got a shape with NaN or infinity, expected finite coordinates")
+        return cls(*(np.ascontiguousarray(arrays[name]) for name in expected))  # type: ignore[arg-type]
+
+
+def unwrap(image: Bytes, landmarks: Floats) -> tuple[Floats, Floats]:
+    """One photo in texture space: colours (512, 512, 3) float32 with the light divided out, and weight (512, 512) 0..1."""
+    points = np.ascontiguousarray(landmarks[:VERTICES], np.float32)
+    directions = normals(points)
+    colours, inside = sample_texture(image, points[:, :2], TEXTURE_SIZE)
+    square = spread_many(relight.facing(directions)[:, None], TEXTURE_SIZE)[..., 0]
+    weight = np.where(inside & (square > 0.12), np.clip((square - 0.12) / 0.6, 0.02, 1.0), 0.0).astype(np.float32)
+    weight *= skin_confidence(colours, weight)
+    light = spread_many(_light(image, points, directions), TEXTURE_SIZE)
+    return colours / np.clip(light, relight.GAIN_LOW, relight.GAIN_HIGH), weight
+
+
+def _light(image: Bytes, points: Floats, directions: Floats) -> Floats:
+    """Brightness (468, 3) that the photo's light adds to an evenly coloured skin, one factor for all colours, mean 1."""
+    basis = relight.harmonics(directions)
+    radius = max(1, round(float(np.ptp(points[:, 0])) / 60))
+    colours = relight.sample(image, points[PLAIN_SKIN, :2], radius)
+    brightness = colours.mean(axis=1, keepdims=True).repeat(3, axis=1)
+    even = np.full_like(brightness, float(np.median(brightness)))
+    light = relight.fit(brightness, even, basis[PLAIN_SKIN], relight.facing(directions)[PLAIN_SKIN])
+    # What is not seen squarely is extrapolated by the harmonics; half strength is safer than a wrong full one.
+    factors = relight.gain(light, basis) ** 0.8
+    return np.clip(factors / np.median(factors[PLAIN_SKIN]), 0.5, 1.6).astype(np.float32)
+
+
+def build_atlas(photos: Sequence[tuple[Bytes, Floats]]) -> Atlas:
+    """One atlas from photos of the same person, each with its landmarks (468+, 3) in pixels; better views count more.
+
+    Raises ValueError without photos or when no photo shows any of the face.
+    """
+    if not photos:
+        raise ValueError("got no photo, expected at least one")
+    total = np.zeros((TEXTURE_SIZE, TEXTURE_SIZE, 3), np.float32)
+    says = np.zeros((TEXTURE_SIZE, TEXTURE_SIZE), np.float32)
+    best = np.zeros((TEXTURE_SIZE, TEXTURE_SIZE), np.float32)
+    shapes, frontal = [], []
+    tone: Floats | None = None
+    for image, landmarks in photos:
+        colours, weight = unwrap(image, landmarks)
+        seen = weight > 0.5
+        mean = np.median(colours[seen], axis=0) if seen.any() else np.full(3, 128.0, np.float32)
+        tone = mean if tone is None else tone
+        # The fourth power lets the best view of a place decide; an even mean of several photos would blur.
+        say = weight**4 + 1e-9 * (weight > 0)
+        total += colours * (tone / np.maximum(mean, 1.0)) * say[..., None]
+        says += say
+        best = np.maximum(best, weight)
+        pose = fit_pose(landmarks)
+        shapes.append(pose.remove(landmarks[:VERTICES]))
+        frontal.append(max(0.05, float(np.cos(np.radians(pose.yaw)))) ** 4)
+    if not (best > 0.5).any():
+        raise ValueError("got photos in which nothing of the face can be seen, expected at least one clear view")
+    return _finish(total / np.maximum(says, 1e-12)[..., None], best, np.average(shapes, axis=0, weights=frontal))
+
+
+def _finish(texture: Floats, best: Floats, shape: NDArray[np.floating]) -> Atlas:
+    """Fill what no photo saw: first from the other half of the face, then from the surroundings."""
+    known = np.clip((best - 0.08) / 0.2, 0.0, 1.0)
+    other = known[:, ::-1] * (1 - known) * 0.7
+    both = known + other
+    merged = (texture * known[..., None] + texture[:, ::-1] * other[..., None]) / np.maximum(both, 1e-6)[..., None]
+    filled = _without_gloss(push_pull(merged, both))
+    return Atlas(np.clip(np.rint(filled), 0, 255).astype(np.uint8), np.ascontiguousarray(shape, np.float32))
+
+
+def _without_gloss(texture: Floats) -> Floats:
+    """Highlights of the photo's lamps, which belong to neither person nor target, drawn in to a third of their excess."""
+    tone = np.median(texture[plain_zone()], axis=0)
+    excess = (texture - tone).mean(axis=2, keepdims=True)
+    return np.asarray(texture - np.maximum(excess - 15.0, 0.0) * 0.65, np.float32)

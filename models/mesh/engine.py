@@ -1,0 +1,168 @@
+"""The built-in swap engine: a source's atlas drawn onto a target's landmarks in the target's light."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from models.mesh import relight
+from models.mesh.atlas import Atlas
+from models.mesh.pose import Pose
+from models.mesh.pose import fit as fit_pose
+from models.mesh.rasterise import rasterise, relit
+from models.mesh.skin import plain_zone
+from models.mesh.topology import (
+    MEAN,
+    PLAIN_SKIN,
+    STEPS_FROM_EYES,
+    STEPS_FROM_MOUTH,
+    STEPS_FROM_OVAL,
+    TEXTURE_SIZE,
+    TRIANGLES,
+    UV,
+    VERTICES,
+    normals,
+)
+from models.mesh.unwrap import spread_many, weights
+
+Floats = NDArray[np.float32]
+Bytes = NDArray[np.uint8]
+
+# Opacity by edges away from the rim: the face's outline fades over its whole outer ring, lids and lips over half a step.
+_ALPHA = (
+    np.array([0.0, 1.0])[np.minimum(STEPS_FROM_OVAL, 1)]
+    * np.array([0.25, 1.0])[np.minimum(STEPS_FROM_EYES, 1)]
+    * np.array([0.6, 1.0])[np.minimum(STEPS_FROM_MOUTH, 1)]
+).astype(np.float32)
+# The outline stays the target's, so that the background is whole, and so do lids and lips, which carry the expression.
+_BONES = (
+    np.array([0.0, 0.35, 0.8, 1.0])[np.minimum(STEPS_FROM_OVAL, 3)]
+    * np.array([0.0, 0.2, 0.6, 1.0])[np.minimum(STEPS_FROM_EYES, 3)]
+    * np.array([0.0, 0.1, 0.2, 0.35, 0.6, 1.0])[np.minimum(STEPS_FROM_MOUTH, 5)]
+).astype(np.float32)
+_LIGHT_SECONDS = 0.2
+_NEUTRAL_SECONDS = 4.0
+_LARGEST = 640
+_LIGHT_SIZE = 32
+# Texture grows less than light does: blemishes and highlights of a photo multiplied in full look like sandpaper.
+_DETAIL_POWER = 0.6
+
+
+@dataclass
+class Target:
+    """What the engine has learned about one target: the light on the face now, and how the face looks at rest."""
+
+    light: Floats | None = None
+    neutral: Floats = field(default_factory=lambda: MEAN[:VERTICES].copy())
+    seen: float = 0.0
+    time: float | None = None
+
+
+class MeshEngine:
+    """Draws one source's face; keeps buffers between calls, so one instance belongs to one thread."""
+
+    def __init__(self, atlas: Atlas) -> None:
+        self._shape = atlas.shape
+        opacity = np.rint(spread_many(_ALPHA[:, None], TEXTURE_SIZE) * 255).astype(np.uint8)
+        self._textures = [np.dstack([atlas.texture, opacity])]
+        while self._textures[-1].shape[0] > 64:
+            self._textures.append(cv2.resize(self._textures[-1], None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA))
+        self._tone = np.maximum(np.median(atlas.texture[plain_zone()], axis=0), 8.0).astype(np.float32)
+        self._planes = np.empty((3, 1, 1), np.float32)
+
+    def __call__(
+        self, image: Bytes, landmarks: Floats, target: Target, time: float, shape: float = 0.5, light: float = 1.0
+    ) -> tuple[Bytes, Bytes, NDArray[np.float64]] | None:
+        """The source's face for this frame: picture (h, w, 3) uint8 BGR, mask (h, w) uint8 and crop -> frame matrix (2, 3).
+
+        image: BGR uint8 frame.  landmarks: (468+, 3) float32 in frame pixels.  target: state of this person, updated here.
+        time: seconds.  shape: 0 keeps the target's bones, 1 takes the source's.  light: 0..1, how much of the target's
+        light is put on.  None when the landmarks are not finite or lie wholly outside the frame.
+        """
+        points = np.ascontiguousarray(landmarks[:VERTICES], np.float32)
+        if not np.isfinite(points).all() or min(np.ptp(points[:, 0]), np.ptp(points[:, 1])) < 4:
+            return None
+        pose = fit_pose(points)
+        drawn = self._bones(points, pose, target, time, shape)
+        area = _area(drawn, image.shape[:2])
+        if area is None:
+            return None
+        gain = self._gain(image, points, target, time, light)
+        target.time = time
+        return self._draw(drawn, gain, area)
+
+    def _bones(self, points: Floats, pose: Pose, target: Target, time: float, strength: float) -> Floats:
+        """The target's mesh with the source's bones: the difference of the two resting faces, added in the target's pose."""
+        step = 0.0 if target.time is None else min(0.5, max(0.0, time - target.time))
+        squarely = max(0.0, float(np.cos(np.radians(pose.yaw)) * np.cos(np.radians(pose.pitch)))) ** 4
+        target.seen += step * squarely
+        # The first second settles quickly, later ones refine.
+        rate = 1.0 if target.seen == 0.0 else squarely * step / (step + min(_NEUTRAL_SECONDS, 0.3 + target.seen))
+        target.neutral += rate * (pose.remove(points) - target.neutral)
+        if strength == 0:
+            return points
+        offset = (self._shape - target.neutral) * (_BONES * strength)[:, None]
+        return points + pose.turn(offset)
+
+    def _gain(self, image: Bytes, points: Floats, target: Target, time: float, strength: float) -> Floats:
+        """Factors (468, 3) that put the target's light and skin tone on the source's texture."""
+        directions = normals(points)
+        basis = relight.harmonics(directions)
+        radius = max(1, round(float(np.ptp(points[:, 0])) / 60))
+        height, width = image.shape[:2]
+        skin = points[PLAIN_SKIN]
+        inside = (skin[:, 0] >= 0) & (skin[:, 0] < width) & (skin[:, 1] >= 0) & (skin[:, 1] < height)
+        say = relight.facing(directions)[PLAIN_SKIN] * inside
+        colours = relight.sample(image, skin[:, :2], radius)
+        found = relight.fit(colours, np.broadcast_to(self._tone, colours.shape), basis[PLAIN_SKIN], say)
+        if target.light is None or target.time is None:
+            target.light = found
+        else:
+            step = max(0.0, time - target.time)
+            target.light = target.light + (1 - np.exp(-step / _LIGHT_SECONDS)) * (found - target.light)
+        if strength == 1:
+            return relight.gain(target.light, basis)
+        flat = np.zeros_like(target.light)
+        flat[0] = target.light[0]
+        return relight.gain(flat + strength * (target.light - flat), basis)
+
+    def _relit(self, gain: Floats, size: int) -> Bytes:
+        """The texture at about `size` pixels under the vertex light `gain` (468, 3)."""
+        level = int(np.clip(round(np.log2(TEXTURE_SIZE / size)), 0, len(self._textures) - 1))
+        texture = self._textures[level]
+        factors = (weights(_LIGHT_SIZE) @ gain).reshape(_LIGHT_SIZE, _LIGHT_SIZE, 3)
+        detail = np.minimum(factors.mean(axis=2, keepdims=True) ** _DETAIL_POWER, 2.0)
+        light = np.concatenate([detail, (factors - detail) * self._tone], axis=2)
+        whole = cv2.resize(light, texture.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+        out = np.empty_like(texture)
+        relit(texture, whole, out)
+        return out
+
+    def _draw(self, points: Floats, gain: Floats, area: tuple[int, int, int, int]) -> tuple[Bytes, Bytes, NDArray[np.float64]]:
+        left, top, right, bottom = area
+        scale = min(1.0, _LARGEST / max(right - left, bottom - top))
+        width, height = max(1, round((right - left) * scale)), max(1, round((bottom - top) * scale))
+        texture = self._relit(gain, max(width, height))
+        if self._planes.shape[1:] != (height, width):
+            self._planes = np.empty((3, height, width), np.float32)
+        across, down, nearest = self._planes
+        placed = np.ascontiguousarray((points[:, :2] - (left, top)) * scale, np.float32)
+        rasterise(placed, np.ascontiguousarray(points[:, 2]), TRIANGLES, UV * np.float32(texture.shape[0] - 1), across, down, nearest)
+        drawn = cv2.remap(texture, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+        mask = drawn[..., 3]
+        radius = max(1, round(max(width, height) / 110))
+        mask = np.minimum(mask, cv2.blur(mask, (2 * radius + 1, 2 * radius + 1)))
+        matrix = np.array([[1 / scale, 0.0, left], [0.0, 1 / scale, top]])
+        return np.ascontiguousarray(drawn[..., :3]), np.ascontiguousarray(mask, np.uint8), matrix
+
+
+def _area(points: Floats, size: tuple[int, int]) -> tuple[int, int, int, int] | None:
+    """Left, top, right, bottom of the drawn face inside a frame of (height, width), or None when nothing of it is there."""
+    left, top = np.floor(points[:, :2].min(axis=0)).astype(int) - 1
+    right, bottom = np.ceil(points[:, :2].max(axis=0)).astype(int) + 2
+    left, top = max(0, int(left)), max(0, int(top))
+    right, bottom = min(size[1], int(right)), min(size[0], int(bottom))
+    return (left, top, right, bottom) if right - left >= 2 and bottom - top >= 2 else None

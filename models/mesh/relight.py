@@ -1,0 +1,69 @@
+"""Light on a face as second-order spherical harmonics of its normals.
+
+Source: Ramamoorthi and Hanrahan 2001, "An efficient representation for irradiance environment maps": nine numbers
+a colour hold nearly all of the shading of a matt surface.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.mesh.topology import VERTICES
+
+Floats = NDArray[np.float32]
+
+# How strongly each harmonic is pulled to zero: the face shows only half of the sphere of directions.
+_DAMPING = np.array([0.0, 0.02, 0.02, 0.02, 0.15, 0.15, 0.15, 0.15, 0.15])
+GAIN_LOW, GAIN_HIGH = 0.15, 4.0
+
+
+def harmonics(normals: Floats) -> Floats:
+    """The nine real harmonics, without their constant factors, of unit normals (n, 3) -> (n, 9) float32."""
+    x, y, z = normals.T
+    return np.stack([np.ones_like(x), x, y, z, x * y, x * z, y * z, x * x - y * y, 3 * z * z - 1], axis=1).astype(np.float32)
+
+
+def sample(image: NDArray[np.uint8], points: Floats, radius: int) -> Floats:
+    """Mean colours (n, 3) float32 of squares of half-width `radius` about the points (n, 2), clamped to the picture."""
+    height, width = image.shape[:2]
+    left = np.clip(np.rint(points[:, 0]).astype(np.int64), radius, max(radius, width - 1 - radius))
+    top = np.clip(np.rint(points[:, 1]).astype(np.int64), radius, max(radius, height - 1 - radius))
+    offsets = np.array([-radius, 0, radius]) if radius else np.array([0])
+    rows = np.clip(top[:, None, None] + offsets[None, :, None], 0, height - 1)
+    columns = np.clip(left[:, None, None] + offsets[None, None, :], 0, width - 1)
+    return image[rows, columns].mean(axis=(1, 2), dtype=np.float32).astype(np.float32)
+
+
+def fit(colours: Floats, albedo: Floats, basis: Floats, weights: Floats) -> Floats:
+    """Light (9, 3) that makes `albedo` (n, 3) look like `colours` (n, 3) on a surface with harmonics `basis` (n, 9).
+
+    weights: (n,) 0..1.  Points that no smooth light explains (hair, shadow edges, a hand) lose their say in two rounds
+    of reweighting (Huber).  Without any weight the light is neutral: it changes nothing.
+    """
+    light = np.zeros((9, 3), np.float64)
+    light[0] = 1.0
+    if weights.sum() < 8:
+        return light.astype(np.float32)
+    say = weights.astype(np.float64)
+    for _ in range(3):
+        for channel in range(3):
+            design = basis * albedo[:, channel : channel + 1]
+            weighted = design * say[:, None]
+            energy = float(np.einsum("ij,ij->", weighted[:, :1], design[:, :1]))
+            normal = weighted.T @ design + np.diag(_DAMPING * energy)
+            light[:, channel] = np.linalg.solve(normal + 1e-6 * np.eye(9), weighted.T @ colours[:, channel])
+        error = np.abs(colours - albedo * (basis @ light)).mean(axis=1)
+        scale = 1.5 * np.median(error[weights > 0]) + 2.0
+        say = weights * np.minimum(1.0, scale / np.maximum(error, 1e-6)) ** 2
+    return light.astype(np.float32)
+
+
+def gain(light: Floats, basis: Floats) -> Floats:
+    """Brightness factors (n, 3) of the light, kept within what a camera could have seen."""
+    return np.clip(basis @ light, GAIN_LOW, GAIN_HIGH).astype(np.float32)
+
+
+def facing(normals: Floats) -> Floats:
+    """How squarely each vertex (468,) is seen by the camera, 0..1."""
+    return np.clip(-normals[:VERTICES, 2], 0.0, 1.0)

@@ -1,0 +1,128 @@
+"""The blend stage: patches into the picture, lost faces under their cover."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from models import compose
+from realtime.config import BlendSettings
+from realtime.frame import Face, Frame, Image, Patch, Points
+from realtime.lost import cover
+
+_GRAIN_SIZE = 1024
+_GRAIN_UNIT = 24.0
+# How many frames pass between two measurements of sharpness and noise: both change with the lamp and the lens, not the frame.
+_MEASURE_EVERY = 6
+_HOLD_SECONDS = 1.0
+
+
+@dataclass
+class _Look:
+    """What the camera does to a face now, and the last patch that was shown on it."""
+
+    blur: float = 0.0
+    noise: float = 0.0
+    age: int = 0
+    patch: Patch | None = None
+    box: Points | None = None
+    time: float = 0.0
+
+
+class Blend:
+    """Sets each face's patch into a copy of the frame; `settings` may be replaced at any time."""
+
+    def __init__(self, settings: BlendSettings, seed: int = 0) -> None:
+        self.settings = settings
+        self._random = np.random.default_rng(seed)
+        noise = cv2.GaussianBlur(self._random.normal(0, 1, (_GRAIN_SIZE, _GRAIN_SIZE)).astype(np.float32), (0, 0), 0.5)
+        self._grain = np.clip(128 + noise / noise.std() * _GRAIN_UNIT, 0, 255).astype(np.uint8)
+        self._looks: dict[int, _Look] = {}
+
+    def __call__(self, frame: Frame) -> Frame:
+        settings = self.settings
+        present = {-1 if face.track is None else face.track for face in frame.faces}
+        self._looks = {track: look for track, look in self._looks.items() if track in present}
+        painted = [face for face in frame.faces if face.patch is not None or (face.lost and settings.on_lost != "pass")]
+        if not painted:
+            return frame
+        image = frame.image.copy()
+        # Covers first: the grown box of a lost face must not hide a neighbour's new one.
+        for face in sorted(painted, key=lambda face: face.patch is not None):
+            look = self._looks.setdefault(-1 if face.track is None else face.track, _Look())
+            if face.patch is not None:
+                self._set(image, face.patch, look, settings)
+                look.patch, look.box, look.time = face.patch, face.box, frame.time
+            else:
+                self._cover(image, face, look, frame.time, settings)
+        return replace(frame, image=image)
+
+    def _cover(self, image: Image, face: Face, look: _Look, time: float, settings: BlendSettings) -> None:
+        """The `on_lost` policy; a held patch is old after a second and becomes a blur."""
+        if settings.on_lost == "hold" and look.patch is not None and look.box is not None and time - look.time <= _HOLD_SECONDS:
+            cover(image, face.box, "blur")
+            shift = ((face.box[:2] + face.box[2:]) - (look.box[:2] + look.box[2:])) / 2
+            matrix = look.patch.matrix.copy()
+            matrix[:, 2] += np.rint(shift)
+            self._set(image, replace(look.patch, matrix=matrix), look, settings)
+        else:
+            cover(image, face.box, "blank" if settings.on_lost == "blank" else "blur")
+
+    def _set(self, image: Image, patch: Patch, look: _Look, settings: BlendSettings) -> None:
+        placed = _place(patch, image.shape[:2])
+        if placed is None:
+            return
+        picture, mask, (left, top) = placed
+        height, width = mask.shape
+        area = image[top : top + height, left : left + width]
+        seam = compose.membrane(area, picture, mask) * np.float32(settings.seam) if settings.seam else np.zeros((1, 1, 3), np.float32)
+        if settings.grain:
+            self._measure(area, picture, mask, look)
+            if look.blur * settings.grain > 0.3:
+                picture = cv2.GaussianBlur(picture, (0, 0), look.blur * settings.grain)
+        dy, dx = self._random.integers(0, _GRAIN_SIZE - np.minimum((height, width), _GRAIN_SIZE) + 1)
+        grain = self._grain[dy : dy + height, dx : dx + width]
+        if grain.shape != mask.shape:
+            grain = cv2.resize(self._grain, (width, height), interpolation=cv2.INTER_NEAREST)
+        compose.merge(area, picture, mask, seam, grain, look.noise * settings.grain / _GRAIN_UNIT, settings.opacity)
+
+    @staticmethod
+    def _measure(area: Image, picture: Image, mask: Image, look: _Look) -> None:
+        """How soft and how noisy the camera is, against the patch; slowly followed."""
+        look.age += 1
+        if look.age % _MEASURE_EVERY != 1:
+            return
+        step = max(1, max(mask.shape) // 256)
+        middle = (slice(mask.shape[0] // 4, -mask.shape[0] // 4 or None), slice(mask.shape[1] // 4, -mask.shape[1] // 4 or None))
+        theirs, ours = compose.noise_level(area[middle]), compose.noise_level(picture[middle])
+        noise = min(12.0, float(np.sqrt(max(0.0, theirs**2 - ours**2))))
+        seen, made = compose.sharpness(area[::step], mask[::step]), compose.sharpness(picture[::step], mask[::step])
+        blur = float(np.clip(0.9 * np.sqrt(max(0.0, made / max(seen, 1e-3) - 1.15)), 0.0, 2.0))
+        rate = 1.0 if look.age == 1 else 0.3
+        look.noise += rate * (noise - look.noise)
+        look.blur += rate * (blur - look.blur)
+
+
+def _place(patch: Patch, size: tuple[int, int]) -> tuple[Image, Image, tuple[int, int]] | None:
+    """The patch in frame pixels: picture, mask and its left top corner, cut to a frame of (height, width)."""
+    matrix = patch.matrix
+    height, width = patch.mask.shape
+    if np.array_equal(matrix[:, :2], np.eye(2)) and np.array_equal(matrix[:, 2], np.rint(matrix[:, 2])):
+        left, top = int(matrix[0, 2]), int(matrix[1, 2])
+        x0, y0, x1, y1 = max(0, left), max(0, top), min(size[1], left + width), min(size[0], top + height)
+        if x0 >= x1 or y0 >= y1:
+            return None
+        inside = (slice(y0 - top, y1 - top), slice(x0 - left, x1 - left))
+        return patch.image[inside], patch.mask[inside], (x0, y0)
+    corners = np.array([[0, 0, 1], [width - 1, 0, 1], [width - 1, height - 1, 1], [0, height - 1, 1]]) @ matrix.T
+    x0, y0 = np.maximum(0, np.floor(corners.min(axis=0))).astype(int)
+    x1, y1 = np.minimum((size[1], size[0]), np.ceil(corners.max(axis=0)) + 1).astype(int)
+    if x0 >= x1 or y0 >= y1:
+        return None
+    shifted = matrix - np.array([[0, 0, x0], [0, 0, y0]])
+    area = (int(x1 - x0), int(y1 - y0))
+    picture = cv2.warpAffine(patch.image, shifted, area, flags=cv2.INTER_LINEAR)
+    mask = cv2.warpAffine(patch.mask, shifted, area, flags=cv2.INTER_LINEAR)
+    return np.asarray(picture, np.uint8), np.asarray(mask, np.uint8), (int(x0), int(y0))
