@@ -30,7 +30,7 @@ def press(key: str, settings: Settings, label: str = "AI-altered") -> Settings:
     if key == "n":
         return settings.model_copy(update={"swap": settings.swap.model_copy(update={"sources": _turned(settings.swap.sources)})})
     if key == "l":
-        text = label if settings.overlay.label == "none" else "none"
+        text = label if settings.overlay.label.strip().lower() in ("", "none") else "none"
         return settings.model_copy(update={"overlay": settings.overlay.model_copy(update={"label": text})})
     if key == "i":
         return _windows(settings, lambda window: window.model_copy(update={"statistics": not window.statistics}))

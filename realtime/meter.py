@@ -115,7 +115,7 @@ class Statistics:
     latency: seconds from capture (live) or from leaving the source (file) until the first sink has taken the frame.
     latencies: the same for every sink.  dropped: by the place where a newer frame took over; a frame that two sinks
     missed counts twice.  repeated: by sink.  age: seconds since the newest frame delivered was captured, None for a file.
-    cpu: seconds of processor time by thread.  resident frames, buffers and histories do not grow with the run.
+    cpu: seconds of processor time by thread.
     """
 
     seconds: float
@@ -148,4 +148,23 @@ def lines(statistics: Statistics) -> list[str]:
     ]
 
 
-__all__ = ["Meter", "Pace", "Spread", "StageTimes", "Statistics", "lines"]
+def figures(statistics: Statistics) -> dict[str, object]:
+    """The figures under plain names, for JSON; times in milliseconds."""
+    return {
+        "seconds": round(statistics.seconds, 3),
+        "frames": statistics.frames,
+        "fps": round(statistics.fps, 2),
+        "dropped": statistics.dropped_total,
+        "dropped_at": {name: count for name, count in statistics.dropped.items() if count},
+        "repeated": sum(statistics.repeated.values()),
+        "latency_ms": milliseconds(statistics.latency),
+        "stages_ms": {stage.name: milliseconds(stage.spread) for stage in statistics.stages},
+    }
+
+
+def milliseconds(spread: Spread) -> dict[str, float]:
+    """p50, p95, p99 and max in milliseconds."""
+    return {name: round(getattr(spread, name) * 1e3, 3) for name in ("p50", "p95", "p99", "max")}
+
+
+__all__ = ["Meter", "Pace", "Spread", "StageTimes", "Statistics", "figures", "lines", "milliseconds"]

@@ -61,21 +61,22 @@ class Draft:
     def check(self) -> Settings:
         """The settings; raises RealtimeError for the first mistake and counts the others."""
         try:
-            return Settings.model_validate(self.data)
+            # A section of which every line is commented out is empty, and means its defaults.
+            return Settings.model_validate({key: value for key, value in self.data.items() if value is not None})
         except ValidationError as error:
             found: dict[Keys, str] = {}
             # A key that is missing is often one that was misspelt, so the unknown ones come first.
             for problem in sorted(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden"):
                 path = _path(self.data, problem["loc"])
+                path += ("kind",) if problem["type"].startswith("union_tag") else ()
                 found.setdefault(path, f"{self._place(path)}{_sentence(self.data, path, problem)}")
             first, *more = found.values()
             raise RealtimeError(first + (f" (And {len(more)} more.)" if more else "")) from None
 
     def _place(self, path: Keys) -> str:
-        for end in range(len(path), 0, -1):
-            if path[:end] in self.places:
-                return f"{self.places[path[:end]]}: "
-        return ""
+        above = [self.places[path[:end]] for end in range(len(path), 0, -1) if path[:end] in self.places]
+        below = [at for keys, at in self.places.items() if keys[: len(path)] == path]
+        return f"{(above or below)[0]}: " if above or below else ""
 
 
 def load(path: str | Path) -> Draft:
@@ -157,17 +158,20 @@ def _sentence(data: Any, path: Keys, problem: ErrorDetails) -> str:
     if kind == "extra_forbidden":
         known = sorted(field for part in _parts(data, path[:-1]) for field in part.model_fields)
         near = difflib.get_close_matches(str(name), known, 1)
-        hint = f'did you mean "{near[0]}"?' if near else f"known: {', '.join(known)}."
+        elsewhere = [section for section in Settings.model_fields if any(name in part.model_fields for part in _parts({}, (section,)))]
+        other = f"it belongs in {' or '.join(elsewhere)}." if elsewhere else f"known: {', '.join(known)}."
+        hint = f'did you mean "{near[0]}"?' if near else other
         return f'unknown key "{name}"{f" in {inside}" if inside else ""}; {hint}'
     if kind == "missing":
         return f'the key "{name}" is missing in {inside}.'
     if kind in ("union_tag_not_found", "union_tag_invalid"):
-        kinds = [str(part.model_fields["kind"].default) for part in _parts({}, path)]
+        kinds = [str(part.model_fields["kind"].default) for part in _parts({}, path[:-1])]
         given = problem["input"].get("kind") if isinstance(problem["input"], dict) else None
         near = difflib.get_close_matches(str(given), kinds, 1)
         hint = f' Did you mean "{near[0]}"?' if near else ""
-        return f"{_dotted(path)}.kind is {json.dumps(given)}; it should be one of {', '.join(kinds)}.{hint}"
-    message = problem["msg"].replace("Input should be", "it should be")
+        return f"{_dotted(path)} is {json.dumps(given)}; it should be one of {', '.join(kinds)}.{hint}"
+    message = problem["msg"].replace("Input should be", "it should be").replace("a valid tuple", "a list")
+    message = message.partition(" to extract fields")[0].replace("dictionary or object", "group of keys")
     near = difflib.get_close_matches(str(problem["input"]), problem.get("ctx", {}).get("expected", "").replace("'", " ").split(), 1)
     return f"{_dotted(path)} is {got}; {message}." + (f' Did you mean "{near[0]}"?' if near else "")
 

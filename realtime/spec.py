@@ -63,10 +63,21 @@ def apply(draft: Draft, input: str | None, outputs: list[str], overwrite: bool) 
                 entry["overwrite"] = True
 
 
+def pace(draft: Draft) -> None:
+    """Play a clip or photo like a webcam where somebody watches it live and no file is made; a written `realtime` stays."""
+    given = draft.data.get("input")
+    if not isinstance(given, dict) or given.get("kind") not in ("video", "image") or "realtime" in given:
+        return
+    outputs = draft.data.get("outputs", [{"kind": "window"}])
+    kinds = {entry.get("kind") for entry in outputs if isinstance(entry, dict)} if isinstance(outputs, list) else set()
+    if kinds & {"window", "virtual-camera"} and "recording" not in kinds:
+        given["realtime"] = True
+
+
 def _lay(draft: Draft, keys: tuple[str, ...], below: dict[str, Any], above: dict[str, Any], place: str) -> None:
     kept = {path: at for path, at in draft.places.items() if path[: len(keys)] == keys and len(path) > len(keys)} if below else {}
     draft.put(keys, below | above, place)
     draft.places |= {path: at for path, at in kept.items() if path[len(keys)] not in above}
 
 
-__all__ = ["apply", "input_of", "output_of"]
+__all__ = ["apply", "input_of", "output_of", "pace"]

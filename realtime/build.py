@@ -1,0 +1,183 @@
+"""Settings to a running loop; the one module that knows every class."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+
+from realtime.config import AnimatedInput, CameraInput, ImageInput, NoOutput, Output, RecordingOutput, Settings, VideoInput, WindowOutput
+from realtime.frame import RealtimeError, Sink, Source, Stage
+from realtime.loop import Loop
+from realtime.meter import lines
+from realtime.output import Nothing, Painted, VirtualCamera
+from realtime.overlay import Mirror, Overlay, Statistics, label_off
+from realtime.pipeline import Pipeline
+from realtime.trace import Trace
+
+if TYPE_CHECKING:
+    from models.detector import Detector
+    from models.landmarks import Landmarker
+    from realtime.identities import Identity
+
+logger = logging.getLogger(__name__)
+
+
+@contextmanager
+def build(
+    settings: Settings, *, photo_face: int | None = None, spare_outputs: bool = False, trace: str | Path | None = None
+) -> Iterator[Loop]:
+    """A loop ready to run; on the way out its threads end first, then everything closes in reverse order.
+
+    Models load, photos are read and code is compiled before the source opens, so that a bad photo fails before a
+    camera's light comes on.  photo_face: which face of a source photo with several.  spare_outputs: an output that
+    cannot be opened is a warning as long as another one can.  Raises RealtimeError.
+    """
+    # OpenCV's own threads cost more in waking up than they save on crops of this size, and would fight ours.
+    cv2.setNumThreads(1)
+    with ExitStack() as open_parts:
+        detector, landmarker = _models(settings, open_parts)
+        identities = _identities(settings, detector, landmarker, photo_face)
+        detect, track, swap, blend = _stages(settings, detector, landmarker, identities)
+        log = _closing(open_parts, Trace(trace)) if trace else None
+        source = _closing(open_parts, _source(settings))
+        overlay = Overlay(settings.overlay)
+        if label_off(settings.overlay):
+            logger.info("The label is off: viewers are not told that this video is altered.")
+        # Detection runs beside the loop where frames are live, and in line where every frame of a file counts.
+        finder = _closing(open_parts, _aside(detect)) if source.live else detect
+        loop = Loop(settings, {"detect": detect, "track": track, "swap": swap, "blend": blend, "overlay": overlay})
+        names, sinks = _sinks(settings, source, loop, overlay, spare_outputs, open_parts)
+        # Two threads: on two cores a third gains nothing, and following and drawing cost about the same.
+        groups: list[list[Stage]] = [[finder, track], [swap, blend]]
+        loop.source, loop.pipeline = source, Pipeline(source, groups, sinks, names, log)
+        open_parts.callback(loop.pipeline.stop)
+        yield loop
+
+
+def _closing(parts: ExitStack, part: Any) -> Any:
+    parts.callback(part.close)
+    return part
+
+
+def _models(settings: Settings, parts: ExitStack) -> tuple[Detector, Landmarker]:
+    from models.detector import Detector
+    from models.landmarks import Landmarker
+
+    detector = Detector(settings.detect.confidence, settings.detect.tiles == "auto")
+    parts.callback(detector.close)
+    landmarker = Landmarker()
+    parts.callback(landmarker.close)
+    return detector, landmarker
+
+
+def _identities(settings: Settings, detector: Detector, landmarker: Landmarker, face: int | None) -> dict[str, Identity]:
+    """Every source by the name it has in the settings: photos are enrolled in memory, names come from the store."""
+    from realtime import identities
+    from realtime.enrol import enrol
+
+    found: dict[str, Identity] = {}
+    for name in dict.fromkeys((*settings.swap.sources, *settings.swap.assign.values())):
+        if is_photo(name):
+            found[name] = enrol(Path(name).stem, [Path(name)], detector, landmarker, None, face)
+        else:
+            found[name] = identities.load(name)
+    if not found and settings.swap.enabled:
+        known = identities.names()
+        hint = f"Enrolled: {', '.join(known)}." if known else "Nobody is enrolled yet: swapcam enrol NAME photo.jpg."
+        raise RealtimeError(f"Whose face? Give --source with a photo or a name. {hint}")
+    return found
+
+
+def is_photo(source: str) -> bool:
+    """Whether a source is meant as the path of a photo, and not as the name of somebody enrolled."""
+    return Path(source).suffix != "" or "/" in source or "\\" in source or Path(source).exists()
+
+
+def _stages(
+    settings: Settings, detector: Detector, landmarker: Landmarker, identities: dict[str, Identity]
+) -> tuple[Any, Any, Any, Any]:
+    from realtime.blend import Blend
+    from realtime.detect import Detect
+    from realtime.swap import Swap
+    from realtime.track import Track
+
+    track = Track(landmarker, settings.track)
+    detect = Detect(detector, settings.detect, lambda: track.searching)
+    return detect, track, Swap({name: identity.atlas for name, identity in identities.items()}, settings.swap), Blend(settings.blend)
+
+
+def _aside(detect: Any) -> Any:
+    from realtime.detect import Aside
+
+    return Aside(detect)
+
+
+def _source(settings: Settings) -> Source:
+    match settings.input:
+        case CameraInput() as wanted:
+            from realtime.camera import Camera
+
+            return Camera(wanted, logger.info)
+        case VideoInput() as wanted:
+            from realtime.video import Video
+
+            return Video(wanted, logger.info)
+        case ImageInput() as wanted:
+            from realtime.video import Image
+
+            return Image(wanted)
+        case AnimatedInput() as wanted:
+            from realtime.animated import Animated
+
+            return Animated(wanted)
+
+
+def _sinks(
+    settings: Settings, source: Source, loop: Loop, overlay: Overlay, spare: bool, parts: ExitStack
+) -> tuple[list[str], list[Sink]]:
+    names: list[str] = []
+    sinks: list[Sink] = []
+    troubles: list[str] = []
+    # A recording stands last: the first sink's latency is the loop's, and that of a file nobody waits for says nothing.
+    for output in sorted(settings.outputs, key=lambda output: (isinstance(output, RecordingOutput), isinstance(output, WindowOutput))):
+        try:
+            sink = _closing(parts, _sink(output, settings, source, loop, overlay))
+        except RealtimeError as error:
+            if not spare:
+                raise
+            troubles.append(str(error))
+            continue
+        names.append(output.kind)
+        sinks.append(sink)
+    if not sinks:
+        raise RealtimeError(" ".join(troubles) or "There is no output; give one with --output.")
+    for trouble in troubles:
+        logger.warning("Going on without one output. %s", trouble)
+    return names, sinks
+
+
+def _sink(output: Output, settings: Settings, source: Source, loop: Loop, overlay: Overlay) -> Sink:
+    """One output; what leaves the machine carries the overlay, the preview also mirror and statistics."""
+    if isinstance(output, NoOutput):
+        return Nothing()
+    if isinstance(output, RecordingOutput):
+        from realtime.recording import Recording
+
+        clip = settings.input if isinstance(settings.input, VideoInput) and not source.live else None
+        return Painted(Recording(output, source.rate, Path(clip.path) if clip else None, logger.info), [overlay])
+    if isinstance(output, WindowOutput):
+        from realtime.window import Window
+
+        panel = Statistics(lambda: lines(loop.pipeline.statistics()), output.statistics)
+        window = Painted(Window(output, loop.press), [])
+        loop.add_window(window, Mirror(), panel)
+        return window
+    return Painted(VirtualCamera(output, source.rate, logger.info), [overlay])
+
+
+__all__ = ["build", "is_photo"]

@@ -1,0 +1,93 @@
+"""Loop: a pipeline with the parts that may change while it runs."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import cv2
+
+from realtime.config import Settings, WindowOutput
+from realtime.frame import RealtimeError, Source
+from realtime.keys import QUIT, SNAPSHOT, press, snapshot_path
+from realtime.output import Painted
+from realtime.overlay import Mirror, Overlay, Statistics, label_off
+from realtime.pipeline import Pipeline
+
+logger = logging.getLogger(__name__)
+
+
+class Loop:
+    """The pipeline, the settings it runs with, and every change of them from keys, signals or a settings file.
+
+    parts: detect, track, swap, blend and overlay by their section's name; each has `settings` that may be replaced at any time.
+    """
+
+    source: Source
+    pipeline: Pipeline
+
+    def __init__(self, settings: Settings, parts: Mapping[str, Any]) -> None:
+        self.settings = settings
+        self._parts = parts
+        self._overlay: Overlay = parts["overlay"]
+        self._windows: list[tuple[Painted, Mirror, Statistics]] = []
+        self._label = "AI-altered" if label_off(settings.overlay) else settings.overlay.label
+
+    def add_window(self, window: Painted, mirror: Mirror, panel: Statistics) -> None:
+        """Know a preview window with the stages that its settings switch."""
+        self._windows.append((window, mirror, panel))
+        self._arrange(self.settings)
+
+    def change(self, settings: Settings) -> None:
+        """Take new settings at once; those of input and outputs count from the next start, but for the preview's switches."""
+        before = self.settings
+        for name, part in self._parts.items():
+            if getattr(settings, name) != getattr(before, name):
+                try:
+                    part.settings = getattr(settings, name)
+                except (RealtimeError, ValueError) as error:
+                    # The part goes on with what it has; a new source, for one, has to be read before the loop starts.
+                    logger.warning("The new %s settings are not taken: %s.", name, str(error).rstrip("."))
+                    settings = settings.model_copy(update={name: getattr(before, name)})
+        self.settings = settings
+        self._arrange(settings)
+        if label_off(settings.overlay) and not label_off(before.overlay):
+            logger.info("The label is off: viewers are not told that this video is altered.")
+        if settings.swap.sources[:1] != before.swap.sources[:1]:
+            logger.info("The face is now %s.", settings.swap.sources[0] if settings.swap.sources else "nobody's")
+
+    def press(self, key: str) -> None:
+        """What a hot key of the preview does."""
+        if key in QUIT:
+            self.pipeline.quit()
+        elif key == SNAPSHOT:
+            self.snapshot(Path.cwd())
+        else:
+            self.change(press(key, self.settings, self._label))
+
+    def snapshot(self, folder: Path) -> Path | None:
+        """Write the newest finished frame, with the label, as a PNG file; its path, or None where that fails."""
+        frame = self.pipeline.latest
+        if frame is None:
+            return None
+        path = snapshot_path(folder)
+        done, data = cv2.imencode(".png", self._overlay(frame).image)
+        try:
+            path.write_bytes(data.tobytes() if done else b"")
+        except OSError as error:
+            logger.warning("The snapshot %s cannot be written: %s.", path.name, error.strerror)
+            return None
+        logger.info("Snapshot %s", path.name)
+        return path
+
+    def _arrange(self, settings: Settings) -> None:
+        wanted = [output for output in settings.outputs if isinstance(output, WindowOutput)]
+        # The mirror comes first, so that the label stays readable.
+        for (window, mirror, panel), output in zip(self._windows, wanted, strict=False):
+            panel.shown = output.statistics
+            window.stages = (mirror, self._overlay, panel) if output.mirror else (self._overlay, panel)
+
+
+__all__ = ["Loop"]
