@@ -1,0 +1,70 @@
+"""The file under a recording that is being made."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from realtime.frame import RealtimeError
+
+
+class PartFile:
+    """Collects a recording as NAME.part.EXTENSION and gets its final name at the end.
+
+    When a write fails (disk full), nothing more is written: what is in the file stays the clean beginning of a
+    recording.  The writer above is not disturbed, so that it can finish its own work; `error` tells why.
+    """
+
+    def __init__(self, final: Path) -> None:
+        self.final = final
+        self.error: OSError | None = None
+        self._position = 0
+        number = 1
+        while True:
+            self.path = final.with_suffix(f".part{number if number > 1 else ''}{final.suffix}")
+            try:
+                self._file = self.path.open("xb", buffering=0)
+                return
+            except FileExistsError:  # left by a run that was killed: somebody may still want it
+                number += 1
+            except OSError as error:
+                raise RealtimeError(f"{final} cannot be written ({error.strerror}); choose another folder.") from error
+
+    def write(self, data: bytes) -> int:
+        """All of it, or nothing ever again."""
+        view = memoryview(data)
+        start = self._position
+        self._position += len(view)
+        if self.error is None:
+            try:
+                while view:
+                    view = view[self._file.write(view) :]
+            except OSError as error:
+                self.error = error
+                self._file.truncate(min(start, os.fstat(self._file.fileno()).st_size))
+        return len(data)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """As a file's; the end is where it would be had every write gone well."""
+        if self.error is None:
+            self._position = self._file.seek(offset, whence)
+        elif whence != 2:
+            self._position = offset + (self._position if whence == 1 else 0)
+        return self._position
+
+    def tell(self) -> int:
+        """The position."""
+        return self._position
+
+    def finish(self, overwrite: bool) -> Path:
+        """Close and give the final name; where another file has that and `overwrite` is false, keep the part's own."""
+        self._file.close()
+        if not overwrite and self.final.exists():
+            return self.path
+        self.path.replace(self.final)
+        return self.final
+
+    def remove(self) -> None:
+        """Close and leave nothing behind."""
+        self._file.close()
+        self.path.unlink(missing_ok=True)

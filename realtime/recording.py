@@ -1,0 +1,232 @@
+"""A sink that records to a video file."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import av.error
+import cv2
+import numpy as np
+from av.container import OutputContainer
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
+from av.video.stream import VideoStream
+
+from realtime.audio import Sound
+from realtime.config import RecordingOutput
+from realtime.fit import fit
+from realtime.frame import Frame, Image, RealtimeError
+from realtime.part import PartFile
+
+_KINDS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
+_LIMITED = 1
+
+
+def _ignore(text: str) -> None:
+    """Nobody listens."""
+
+
+class Recording:
+    """H.264 (or MPEG-4) in MP4, MOV or Matroska with every frame at its own time.
+
+    rate: nominal frames per second.  audio_from: the clip that the frames come from, when they come from a file in its
+    own time (Frame.time 0 = its first picture): its sound is carried over and its frame durations are kept.  Without
+    it the first frame is time 0.  Frames of another size than the first are fitted into it; an odd side gets one more
+    line, a copy of the last.
+
+    The file grows as NAME.part.EXTENSION, playable at any moment (fragments of at most two seconds), and takes its
+    name at close().  When the disk is full, send() raises RealtimeError once and what was recorded is kept; frames sent
+    after that are ignored.  Raises RealtimeError at construction for a place that cannot be written.
+    """
+
+    def __init__(
+        self, settings: RecordingOutput, rate: float, audio_from: str | Path | None = None, say: Callable[[str], None] = _ignore
+    ) -> None:
+        self._settings, self._rate, self._say = settings, rate if 0 < rate <= 1000 else 30.0, say
+        self._final = Path(settings.path)
+        _check(self._final, settings.overwrite, audio_from)
+        self._sound = _sound(audio_from, say)
+        try:
+            self._part: PartFile | None = PartFile(self._final)
+        except RealtimeError:
+            if self._sound is not None:
+                self._sound.close()
+            raise
+        self._output: OutputContainer | None = None
+        self._reformatter = VideoReformatter()
+        self._origin = 0.0
+        self._last = -1
+
+    def send(self, frame: Frame) -> None:
+        """Record one frame; raises RealtimeError when the disk is full."""
+        if self._part is None:
+            return
+        if self._output is None:
+            self._start(frame)
+        time = frame.time - self._origin
+        # Two frames on one tick, or a clock that stands still, must not end the recording.
+        self._last = max(self._last + 1, round((time + self._delay) / self._base))
+        picture = self._picture(fit(frame.image, self._size))
+        picture.pts, picture.time_base = self._last, self._base
+        self._write(self._stream.encode(picture))
+        if self._sound is not None and self._output is not None:
+            self._sound.pump(self._output, time)
+        if self._part.error is not None:
+            self._end()
+
+    def close(self) -> None:
+        """Finish the file under its name; any number of times; raises RealtimeError when its end did not fit on the disk."""
+        if self._part is None:
+            return
+        try:
+            if self._output is not None:
+                self._finish()
+        finally:
+            self._end()
+
+    @property
+    def _delay(self) -> float:
+        return self._sound.delay if self._sound is not None else 0.0
+
+    def _start(self, frame: Frame) -> None:
+        """Open the container for frames of this one's size."""
+        height, width = frame.image.shape[:2]
+        if not width or not height:
+            raise ValueError(f"got a frame of {width} x {height}, expected at least one pixel")
+        self._size = width, height
+        self._origin = frame.time if self._sound is None else 0.0
+        kind = _KINDS[self._final.suffix.lower()]
+        # Fragments while it grows, an ordinary file when it is closed; without the delay a late first frame would move.
+        options = {} if kind == "matroska" else {"movflags": "hybrid_fragmented+delay_moov", "movie_timescale": "90000"}
+        # A track without sound for a while must not hold the pictures back from the disk.
+        options["max_interleave_delta"] = "1000000"
+        self._output = av.open(self._part, "w", format=kind, options=options)
+        self._stream = self._encoder(self._output, width + width % 2, height + height % 2)
+        if self._sound is not None:
+            self._sound.attach(self._output, kind)
+
+    def _encoder(self, output: OutputContainer, width: int, height: int) -> VideoStream:
+        settings = self._settings
+        h264 = settings.codec == "h264" and "libx264" in av.codecs_available
+        if settings.codec == "h264" and not h264:
+            self._say("This build of PyAV has no H.264 encoder; recording MPEG-4 Part 2 instead.")
+        # MPEG-4 stores times in 16 bits a second.
+        self._base = Fraction(1, 90000 if h264 else 60000)
+        rate = Fraction(self._rate).limit_denominator(1001)
+        group = {"g": str(max(1, round(2 * self._rate)))}
+        # One encoder thread for every four cores: it is a guest beside the loop.
+        threads = {"threads": str(max(1, min(4, (os.cpu_count() or 1) // 4)))}
+        if h264:
+            options = {"preset": settings.preset, "crf": str(settings.quality), **group, **threads}
+        else:
+            scale = str(max(2, round(settings.quality * 31 / 51)))
+            options = {"qmin": scale, "qmax": scale, "b": "100000000", **group}
+        stream: VideoStream = output.add_stream("libx264" if h264 else "mpeg4", rate=rate, options=options)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.time_base = stream.codec_context.time_base = self._base
+        # Players guess the matrix of untagged video by its size; tag it and use that same one.
+        self._matrix = 1 if height >= 720 else 5
+        context = stream.codec_context
+        context.color_range, context.colorspace = _LIMITED, 1 if height >= 720 else 6
+        context.color_primaries = context.color_trc = 1 if height >= 720 else 6
+        return stream
+
+    def _picture(self, image: Image) -> VideoFrame:
+        """BGR to the encoder's YUV 4:2:0, even sides."""
+        height, width = image.shape[:2]
+        if height % 2 or width % 2:
+            image = np.asarray(cv2.copyMakeBorder(image, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE), np.uint8)
+        source = VideoFrame.from_ndarray(np.ascontiguousarray(image), "bgr24")
+        return self._reformatter.reformat(source, format="yuv420p", dst_colorspace=self._matrix, dst_color_range=_LIMITED, threads=1)
+
+    def _write(self, packets: list[Packet[VideoStream]]) -> None:
+        if self._output is not None:
+            self._output.mux(packets)
+
+    def _finish(self) -> None:
+        """Write what encoder and sound still hold; the last frame lasts as long as it did in the clip."""
+        if self._output is None:
+            return
+        last = float(self._last * self._base) - self._delay
+        shown = (self._sound.duration(last) if self._sound is not None else None) or 1 / self._rate
+        packets = self._stream.encode(None)
+        for packet in packets:
+            if packet.pts == self._last:
+                packet.duration = max(1, round(shown / self._base))
+        self._write(packets)
+        if self._sound is not None:
+            self._sound.finish(self._output, last, last + shown)
+
+    def _end(self) -> None:
+        """Close everything and name the file; raises RealtimeError if the disk was full."""
+        part, output, self._part, self._output = self._part, self._output, None, None
+        if part is None:
+            return
+        try:
+            if output is not None:
+                output.close()
+        finally:
+            if self._sound is not None:
+                self._sound.close()
+            if output is None:
+                part.remove()
+            elif part.error is None:
+                self._tell(part.finish(self._settings.overwrite))
+            else:
+                self._fail(part, part.error)
+
+    def _tell(self, path: Path) -> None:
+        if path != self._final:
+            self._say(f"{self._final} has appeared in the meantime; the recording is {path}.")
+
+    def _fail(self, part: PartFile, error: OSError) -> None:
+        """Keep what plays, and say why there is no more.  A file that was to be overwritten is left alone."""
+        full = error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
+        reason = "the disk is full" if full else f"writing failed ({error.strerror})"
+        path = part.finish(overwrite=False)
+        seconds = _playable(path)
+        if not seconds:
+            path.unlink(missing_ok=True)
+            raise RealtimeError(f"{self._final}: {reason}; nothing could be recorded. Make room or choose another place.") from error
+        raise RealtimeError(f"{self._final}: {reason}; {seconds:.1f} seconds were recorded and are in {path}.") from error
+
+
+def _check(path: Path, overwrite: bool, clip: str | Path | None) -> None:
+    """RealtimeError for a place where no recording can be made."""
+    if path.suffix.lower() not in _KINDS:
+        raise RealtimeError(f"{path}: recordings end in {', '.join(_KINDS)}; got {path.suffix or 'no extension'}.")
+    if path.is_dir():
+        raise RealtimeError(f"{path} is a folder; give the name of a file in it.")
+    if not path.parent.is_dir():
+        raise RealtimeError(f"The folder {path.parent} does not exist; make it first.")
+    if path.exists() and clip is not None and Path(clip).exists() and path.samefile(clip):
+        raise RealtimeError(f"{path} is the clip being read; record to another name.")
+    if path.exists() and not overwrite:
+        raise RealtimeError(f"{path} exists already; choose another name or allow it with --overwrite.")
+
+
+def _sound(path: str | Path | None, say: Callable[[str], None]) -> Sound | None:
+    try:
+        return None if path is None else Sound(path)
+    except (av.error.FFmpegError, OSError) as error:
+        say(f"The sound of {path} cannot be read ({error.strerror}); recording without it.")
+        return None
+
+
+def _playable(path: Path) -> float:
+    """Seconds of pictures that can be played, 0 if there are none."""
+    newest = 0.0
+    try:
+        with av.open(str(path), "r") as container:
+            for packet in container.demux(video=0):
+                if packet.pts is not None:
+                    newest = max(newest, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+    except (av.error.FFmpegError, OSError):
+        return newest
+    return newest
