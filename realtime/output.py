@@ -8,12 +8,13 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
-import cv2
 import numpy as np
 
 from realtime import loopback
 from realtime.config import VirtualCameraOutput
+from realtime.fit import fit
 from realtime.frame import Frame, Image, RealtimeError, Sink, Stage
+from realtime.window import Window
 
 _PLATFORMS = {"Linux": ("v4l2loopback",), "Darwin": ("obs",), "Windows": ("obs", "unitycapture")}
 _CURES = {
@@ -36,7 +37,7 @@ class VirtualCamera:
         self.say = say
         self._device: _Device | None = None
         self._size: tuple[int, int] | None = None
-        self._last: Frame | None = None
+        self._last: tuple[int, float] | None = None
         self._sent = self._retry = -np.inf
         self._repeated = self._lost = False
         probe(settings, self.rate)
@@ -49,7 +50,7 @@ class VirtualCamera:
     def send(self, frame: Frame) -> None:
         """Show the frame, letterboxed into the size the camera was opened with; a device that is gone never raises."""
         now = time.perf_counter()
-        self._repeated, self._last = frame is self._last, frame
+        self._repeated, self._last = (frame.index, frame.time) == self._last, (frame.index, frame.time)
         if frame.image.size == 0 or (self.settings.fps and now < self._sent + 0.75 / self.rate):
             return
         try:
@@ -138,18 +139,6 @@ def probe(settings: VirtualCameraOutput, rate: float = 30.0) -> str:
     return name
 
 
-def letterbox(image: Image, width: int, height: int) -> Image:
-    """The image scaled to fit (height, width, 3), black bars at the sides; the image itself where the size is right."""
-    if image.shape[:2] == (height, width):
-        return image
-    scale = min(width / image.shape[1], height / image.shape[0])
-    size = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
-    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-    left, top = (width - size[0]) // 2, (height - size[1]) // 2
-    result = cv2.copyMakeBorder(small, top, height - size[1] - top, left, width - size[0] - left, cv2.BORDER_CONSTANT)
-    return np.asarray(result, np.uint8)
-
-
 class _Device:
     """One opened device; raises OSError, RuntimeError, RealtimeError."""
 
@@ -170,7 +159,7 @@ class _Device:
             self._hold = loopback.Hold(self.name, rate)
 
     def send(self, image: Image, now: float) -> None:
-        self._camera.send(letterbox(image, *self._size))
+        self._camera.send(fit(image, self._size))
         if self._hold is not None and self._first:
             self._hold.started()
         if self._hold is not None and now > self._checked + 1.0:
@@ -207,4 +196,4 @@ def _even(width: int, height: int) -> tuple[int, int]:
     return max(16, width // 2 * 2), max(16, height // 2 * 2)
 
 
-__all__ = ["Nothing", "Painted", "VirtualCamera", "letterbox", "probe"]
+__all__ = ["Nothing", "Painted", "VirtualCamera", "Window", "probe"]
