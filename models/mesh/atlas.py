@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,6 +18,11 @@ from models.mesh.unwrap import sample_texture, spread_many
 
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
+
+# Lightness (Lab, 0..100) above the skin tone that is still matt skin; the share of gloss and of slow drifts (L, a, b) taken out.
+_MATT = 6.0
+_GLOSS = 0.6
+_DRIFT = np.array([0.5, 0.85, 0.85], np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +117,19 @@ def _finish(texture: Floats, best: Floats, shape: NDArray[np.floating]) -> Atlas
     other = known[:, ::-1] * (1 - known) * 0.7
     both = known + other
     merged = (texture * known[..., None] + texture[:, ::-1] * other[..., None]) / np.maximum(both, 1e-6)[..., None]
-    filled = _without_gloss(push_pull(merged, both))
-    return Atlas(np.clip(np.rint(filled), 0, 255).astype(np.uint8), np.ascontiguousarray(shape, np.float32))
+    filled = np.clip(push_pull(merged, both), 0, 255)
+    return Atlas(_even(np.rint(filled).astype(np.uint8)), np.ascontiguousarray(shape, np.float32))
 
 
-def _without_gloss(texture: Floats) -> Floats:
-    """Highlights of the photo's lamps, which belong to neither person nor target, drawn in to a third of their excess."""
-    tone = np.median(texture[plain_zone()], axis=0)
-    excess = (texture - tone).mean(axis=2, keepdims=True)
-    return np.asarray(texture - np.maximum(excess - 15.0, 0.0) * 0.65, np.float32)
+def _even(texture: Bytes) -> Bytes:
+    """The texture with the traces of the photo's light drawn in: gloss, and slow drifts of brightness and hue.
+
+    What the harmonics could not explain (shadows under the cheek, a coloured wall) belongs to neither person nor target.
+    """
+    lab = cv2.cvtColor(texture.astype(np.float32) / 255.0, cv2.COLOR_BGR2LAB)
+    tone = np.median(lab[plain_zone()], axis=0)
+    gloss = np.maximum(lab[..., 0] - tone[0] - _MATT, 0.0)
+    lab[..., 0] -= gloss * _GLOSS
+    drift = cv2.GaussianBlur(lab, (0, 0), TEXTURE_SIZE / 20) - tone
+    lab -= drift * _DRIFT
+    return np.asarray(np.rint(np.clip(cv2.cvtColor(lab, cv2.COLOR_LAB2BGR), 0, 1) * 255), np.uint8)

@@ -48,7 +48,7 @@ _NEUTRAL_SECONDS = 4.0
 _LARGEST = 640
 _LIGHT_SIZE = 32
 # Texture grows less than light does: blemishes and highlights of a photo multiplied in full look like sandpaper.
-_DETAIL_POWER = 0.6
+_CONTRAST_POWER = 0.5
 
 
 @dataclass
@@ -134,11 +134,11 @@ class MeshEngine:
         level = int(np.clip(round(np.log2(TEXTURE_SIZE / size)), 0, len(self._textures) - 1))
         texture = self._textures[level]
         factors = (weights(_LIGHT_SIZE) @ gain).reshape(_LIGHT_SIZE, _LIGHT_SIZE, 3)
-        detail = np.minimum(factors.mean(axis=2, keepdims=True) ** _DETAIL_POWER, 2.0)
-        light = np.concatenate([detail, (factors - detail) * self._tone], axis=2)
+        contrast = np.clip(factors.mean(axis=2, keepdims=True) ** (_CONTRAST_POWER - 1), 0.4, 1.15)
+        light = np.concatenate([contrast, factors], axis=2)
         whole = cv2.resize(light, texture.shape[1::-1], interpolation=cv2.INTER_LINEAR)
         out = np.empty_like(texture)
-        relit(texture, whole, out)
+        relit(texture, self._tone, whole, out)
         return out
 
     def _draw(self, points: Floats, gain: Floats, area: tuple[int, int, int, int]) -> tuple[Bytes, Bytes, NDArray[np.float64]]:

@@ -77,17 +77,17 @@ def rasterise(points: Floats, depth: Floats, triangles: Indices, attributes: Flo
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True)
-def relit(texture: Bytes, light: Floats, out: Bytes) -> None:
-    """Colours of a texture under a light: detail times one factor, plus a colour.
+def relit(texture: Bytes, tone: Floats, light: Floats, out: Bytes) -> None:
+    """A texture in another light: its contrast about the skin tone times one factor, then each colour times its own.
 
-    texture: (h, w, 4) uint8 BGR and opacity, which is copied.  light: (h, w, 4) float32 of the factor and the colour added.
-    out: (h, w, 4) uint8, written whole.
+    texture: (h, w, 4) uint8 BGR and opacity, which is copied.  tone: (3,) float32.
+    light: (h, w, 4) float32 of contrast, blue, green, red.  out: (h, w, 4) uint8, written whole.
     """
     height, width = texture.shape[:2]
     for y in range(height):
         for x in range(width):
-            factor = light[y, x, 0]
+            contrast = light[y, x, 0]
             for k in range(3):
-                value = texture[y, x, k] * factor + light[y, x, k + 1] + np.float32(0.5)
+                value = (tone[k] + contrast * (texture[y, x, k] - tone[k])) * light[y, x, k + 1] + np.float32(0.5)
                 out[y, x, k] = np.uint8(min(max(value, np.float32(0.0)), np.float32(255.0)))
             out[y, x, 3] = texture[y, x, 3]

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.mesh.topology import BROWS, OUTER_LIPS, PLAIN_SKIN, STEPS_FROM_OVAL, TEXTURE_SIZE, UV, VERTICES
+from models.mesh.topology import BROWS, OUTER_LIPS, PLAIN_SKIN, TEXTURE_SIZE, UV, VERTICES
 from models.mesh.unwrap import spread_many
 
 Floats = NDArray[np.float32]
@@ -17,8 +17,8 @@ def border_zone() -> Floats:
     """(512, 512) float32, 1 where hair may cover a face (forehead, temples, sides), 0 about eyes, nose, mouth and beard."""
     brow_line = float(UV[BROWS, 1].min()) - 0.01
     mouth_line = float(UV[OUTER_LIPS, 1].min())
-    inner = UV[STEPS_FROM_OVAL == 2]
-    half = float(np.abs(inner[(inner[:, 1] > brow_line) & (inner[:, 1] < mouth_line), 0] - 0.5).min())
+    # Between the outer corners of the eyes and the temples.
+    half = 0.34
     v, u = np.mgrid[0:TEXTURE_SIZE, 0:TEXTURE_SIZE].astype(np.float32) / (TEXTURE_SIZE - 1)
     above = np.clip((brow_line - v) / 0.03, 0.0, 1.0)
     beside = np.clip((np.abs(u - 0.5) - half) / 0.04, 0.0, 1.0) * np.clip((mouth_line - v) / 0.05, 0.0, 1.0)
