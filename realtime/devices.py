@@ -6,6 +6,7 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,16 @@ class CameraDevice:
 def cameras() -> list[CameraDevice]:
     """Every camera that can be captured from, in the order of their indices."""
     return _linux_cameras() if platform.system() == "Linux" else _probed_cameras()
+
+
+def summary(modes: Sequence[Mode]) -> str:
+    """The largest modes of each pixel format in one line: "MJPG 1920x1080 at 30, 1280x720 at 60; YUYV 640x480 at 30"."""
+    parts = []
+    for code in dict.fromkeys(mode.format for mode in modes):
+        best = sorted((mode for mode in modes if mode.format == code), key=lambda mode: -mode.width * mode.height)[:3]
+        sizes = (f"{mode.width}x{mode.height}" + (f" at {mode.rates[0]:g}" if mode.rates else "") for mode in best)
+        parts.append(f"{code} {', '.join(sizes)}".strip())
+    return "; ".join(parts[:3]) + ("; ..." if len(parts) > 3 else "") or "tells no modes"
 
 
 def display_problem() -> str:
@@ -108,4 +119,4 @@ def _probed_cameras() -> list[CameraDevice]:
     return found
 
 
-__all__ = ["CameraDevice", "Mode", "cameras", "display_present", "display_problem"]
+__all__ = ["CameraDevice", "Mode", "cameras", "display_present", "display_problem", "summary"]

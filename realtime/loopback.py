@@ -182,6 +182,13 @@ def version() -> str:
         return "0.12.7 or older"
 
 
+def exclusive(path: str) -> bool:
+    """Whether readers see the device as a camera alone, as browsers ask; a device that is written to or stuck is so."""
+    with suppress(OSError), v4l2.opened(path) as descriptor:
+        return v4l2.capability(descriptor).flags & (v4l2.CAPTURE | v4l2.OUTPUT) != v4l2.CAPTURE | v4l2.OUTPUT
+    return True
+
+
 def format_now(path: str) -> tuple[str, int, int] | None:
     """FourCC, width and height that a connected reader or writer holds the device to, None while it is open to any."""
     try:

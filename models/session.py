@@ -1,0 +1,57 @@
+"""ONNX Runtime: which execution providers really run here."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import io
+
+_PROVIDERS = {
+    "CUDA": "CUDAExecutionProvider",
+    "TensorRT": "TensorrtExecutionProvider",
+    "ROCm": "ROCMExecutionProvider",
+    "CoreML": "CoreMLExecutionProvider",
+    "DirectML": "DmlExecutionProvider",
+    "OpenVINO": "OpenVINOExecutionProvider",
+    "CPU": "CPUExecutionProvider",
+}
+
+
+def usable() -> dict[str, bool]:
+    """For each provider that the installed ONNX Runtime offers, whether a session really gets it; {} without the package.
+
+    The list that ONNX Runtime gives of itself names CUDA on a machine without any GPU, and a session that asked for
+    CUDA alone silently runs on the CPU; so a session over a model of one node is asked what it got.
+    """
+    if importlib.util.find_spec("onnxruntime") is None:
+        return {}
+    import onnxruntime
+
+    onnxruntime.set_default_logger_severity(4)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    result = {}
+    for name, provider in _PROVIDERS.items():
+        if provider in onnxruntime.get_available_providers():
+            # Where a provider fails to load, ONNX Runtime prints so and takes the CPU.
+            with contextlib.redirect_stdout(io.StringIO()):
+                session = onnxruntime.InferenceSession(identity(), options, providers=[provider])
+            result[name] = provider in session.get_providers()
+    return result
+
+
+def identity() -> bytes:
+    """An ONNX model of one Identity node, x -> y, one float; written by hand as protocol buffers (onnx.proto3)."""
+    tensor = _field(2, _field(1, _number(1, 1) + _field(2, _field(1, _number(1, 1)))))
+    node = _field(1, b"x") + _field(2, b"y") + _field(4, b"Identity")
+    graph = _field(1, node) + _field(2, b"identity") + _field(11, _field(1, b"x") + tensor) + _field(12, _field(1, b"y") + tensor)
+    return _number(1, 8) + _field(8, _number(2, 13)) + _field(7, graph)
+
+
+def _number(tag: int, value: int) -> bytes:
+    return bytes((tag << 3, value))
+
+
+def _field(tag: int, content: bytes) -> bytes:
+    # Lengths stay under 128, so that one byte each is enough.
+    return bytes((tag << 3 | 2, len(content))) + content
