@@ -29,13 +29,19 @@ logger = logging.getLogger(__name__)
 
 @contextmanager
 def build(
-    settings: Settings, *, photo_face: int | None = None, spare_outputs: bool = False, trace: str | Path | None = None
+    settings: Settings,
+    *,
+    photo_face: int | None = None,
+    spare_outputs: bool = False,
+    trace: str | Path | None = None,
+    around: tuple[Stage, Stage] | None = None,
 ) -> Iterator[Loop]:
     """A loop ready to run; on the way out its threads end first, then everything closes in reverse order.
 
     Models load, photos are read and code is compiled before the source opens, so that a bad photo fails before a
     camera's light comes on.  photo_face: which face of a source photo with several.  spare_outputs: an output that
-    cannot be opened is a warning as long as another one can.  Raises RealtimeError.
+    cannot be opened is a warning as long as another one can.  trace: file to write a trace to.  around: stages to put
+    before and after all others.  Raises RealtimeError.
     """
     # OpenCV's own threads cost more in waking up than they save on crops of this size, and would fight ours.
     cv2.setNumThreads(1)
@@ -54,6 +60,8 @@ def build(
         names, sinks = _sinks(settings, source, loop, overlay, spare_outputs, open_parts)
         # Two threads: on two cores a third gains nothing, and following and drawing cost about the same.
         groups: list[list[Stage]] = [[finder, track], [swap, blend]]
+        if around:
+            groups = [[around[0], *groups[0]], [*groups[1], around[1]]]
         loop.source, loop.pipeline = source, Pipeline(source, groups, sinks, names, log)
         open_parts.callback(loop.pipeline.stop)
         yield loop

@@ -88,6 +88,52 @@ def run(
             _write_json(json, loop.pipeline.statistics())
 
 
+@app.command()
+def demo(
+    seconds: Annotated[float, typer.Option(min=1, help="How long.")] = 10.0,
+    out: Annotated[Path, typer.Option(help="Folder for swapcam-demo.mp4 and swapcam-demo.png, replaced where they exist.")] = Path(),
+) -> None:
+    """See it work without camera, photo or download: one portrait, moved like a person, wears the face of another."""
+    with _plainly() as console:
+        from realtime.demo import demo as show
+
+        figures, files = show(seconds, out, lambda loop: _go(loop, console, None))
+        _summary(figures, [str(path) for path in files])
+
+
+@app.command()
+def doctor() -> None:
+    """Say what this machine has of what swapcam needs, and the command that fixes what is missing."""
+    with _plainly():
+        from rich.console import Console
+
+        from realtime.doctor import examine, status
+
+        console = Console(highlight=False, soft_wrap=True)
+        styles = {"ok": "green", "warn": "yellow", "fail": "red"}
+        checks = examine()
+        for check in checks:
+            console.print(f"{check.state:5}", style=styles[check.state], end="")
+            console.print(f"{check.name:15} {check.text}", markup=False)
+            if check.fix:
+                console.print(f"{'':5}{'':15} -> {check.fix}", markup=False)
+    raise typer.Exit(status(checks))
+
+
+@app.command()
+def cameras() -> None:
+    """List the cameras and their modes."""
+    with _plainly():
+        from realtime.devices import cameras as find
+        from realtime.devices import summary
+
+        found = find()
+        for camera in found:
+            typer.echo(f"camera:{camera.index}  {camera.name}: {camera.problem or summary(camera.modes)}")
+        if not found:
+            typer.echo("No camera was found; swapcam doctor says what to do.")
+
+
 def _settings(
     config: Path | None, source: list[str] | None, input: str | None, output: list[str] | None, changes: list[str] | None, overwrite: bool
 ) -> Settings:
@@ -182,6 +228,8 @@ def _plainly() -> Iterator[Console]:
     console = Console(stderr=True)
 
     class Plain(logging.Handler):
+        """Prints above a progress bar, where there is one."""
+
         def emit(self, record: logging.LogRecord) -> None:
             console.print(record.getMessage(), markup=False, highlight=False, soft_wrap=True)
 

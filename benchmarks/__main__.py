@@ -1,0 +1,13 @@
+"""python -m benchmarks stages | latency | tracking."""
+
+import typer
+
+from benchmarks.latency import latency
+from benchmarks.stages import stages
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Measure swapcam on this machine.")
+app.command()(stages)
+app.command()(latency)
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,112 @@
+"""The demonstration: one portrait moved like a person in front of a webcam, wearing the face of another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from realtime.build import build
+from realtime.config import (
+    AnimatedInput,
+    OverlaySettings,
+    RecordingOutput,
+    Settings,
+    SwapSettings,
+    TextOverlay,
+    VirtualCameraOutput,
+    WindowOutput,
+)
+from realtime.frame import Frame, Image, RealtimeError
+from realtime.loop import Loop
+from realtime.meter import Statistics
+from realtime.overlay import Overlay
+from realtime.portraits import portrait
+
+_MOMENTS = 3
+_ROW = 360
+
+
+class Pairs:
+    """Two stages that keep a few frames as they were and as they became.
+
+    interval: seconds between two moments, on the source's clock.
+    """
+
+    def __init__(self, interval: float, wanted: int = _MOMENTS) -> None:
+        self.pairs: list[tuple[Image, Image]] = []
+        self._interval, self._wanted = interval, wanted
+        self._asked: Frame | None = None
+
+    def before(self, frame: Frame) -> Frame:
+        """Stage before all others."""
+        due = self._asked is None or frame.time >= self._asked.time + self._interval
+        if due and len(self.pairs) < self._wanted:
+            self._asked = frame
+        return frame
+
+    def after(self, frame: Frame) -> Frame:
+        """Stage after all others; a frame without a swapped face is not worth keeping."""
+        asked = self._asked
+        if asked is not None and asked.index == frame.index and any(face.patch is not None for face in frame.faces):
+            self.pairs.append((asked.image, frame.image))
+        return frame
+
+
+def demo(seconds: float, folder: Path, run: Callable[[Loop], None]) -> tuple[Statistics, list[Path]]:
+    """Run the demonstration into `folder`; the loop's figures and the files written, which replace those of earlier times.
+
+    run: runs the loop to its end.  Preview and virtual camera are used where there are any.  Raises RealtimeError.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RealtimeError(f"The folder {folder} cannot be made: {error.strerror}.") from None
+    video, picture = folder / "swapcam-demo.mp4", folder / "swapcam-demo.png"
+    source, target = portrait("collins"), portrait("hopper")
+    settings = Settings(
+        input=AnimatedInput(path=str(target), seconds=seconds),
+        outputs=(VirtualCameraOutput(), WindowOutput(mirror=False), RecordingOutput(path=str(video), overwrite=True)),
+        swap=SwapSettings(sources=(str(source),)),
+    )
+    pairs = Pairs(seconds / (_MOMENTS + 1))
+    with build(settings, spare_outputs=True, around=(pairs.before, pairs.after)) as loop:
+        run(loop)
+    files = [video] if video.exists() else []
+    if pairs.pairs:
+        _write(picture, _side_by_side(np.asarray(cv2.imread(str(source)), np.uint8), pairs.pairs, settings.overlay))
+        files.append(picture)
+    return loop.pipeline.statistics(), files
+
+
+def _side_by_side(source: Image, pairs: list[tuple[Image, Image]], label: OverlaySettings) -> Image:
+    """Rows of source, before and after, each row 360 lines high; (h, w, 3) uint8."""
+    overlay = Overlay(label)
+    rows = []
+    for before, after in pairs:
+        shown = overlay(Frame(_scaled(after), 0, 0.0)).image
+        rows.append(np.hstack([_scaled(source), _scaled(before), shown]))
+    image = np.vstack(rows)
+    first, width = _scaled(source).shape[1], _scaled(pairs[0][0]).shape[1]
+    middles = {"source": first / 2, "before": first + width / 2, "after": first + width * 1.5}
+    size = 0.06 * _ROW / image.shape[0]
+    texts = tuple(TextOverlay(text=name, x=middle / image.shape[1], y=0.01, size=size) for name, middle in middles.items())
+    return Overlay(OverlaySettings(label="none", texts=texts))(Frame(image, 0, 0.0)).image
+
+
+def _scaled(image: Image) -> Image:
+    width = round(image.shape[1] * _ROW / image.shape[0])
+    return np.asarray(cv2.resize(image, (width, _ROW), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _write(path: Path, image: Image) -> None:
+    data = cv2.imencode(".png", image)[1]
+    try:
+        path.write_bytes(data.tobytes())
+    except OSError as error:
+        raise RealtimeError(f"{path} cannot be written: {error.strerror}.") from None
+
+
+__all__ = ["Pairs", "demo"]
