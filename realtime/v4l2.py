@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import struct
 from collections.abc import Callable, Iterator
@@ -60,7 +59,7 @@ def opened(path: str) -> Iterator[int]:
 def capability(descriptor: int) -> Capability:
     """VIDIOC_QUERYCAP; raises OSError."""
     data = bytearray(104)
-    fcntl.ioctl(descriptor, _QUERYCAP, data)
+    _ask(descriptor, _QUERYCAP, data)
     driver, label = (bytes(part).split(b"\0")[0].decode(errors="replace") for part in (data[:16], data[16:48]))
     every, own = struct.unpack_from("II", data, 84)
     return Capability(driver, label, own if every & _DEVICE_CAPABILITIES else every)
@@ -80,19 +79,26 @@ def set_rate(descriptor: int, rate: float) -> None:
     """Tell readers of a loopback device the frame rate (frames per second); raises OSError where the driver refuses."""
     data = bytearray(204)
     struct.pack_into("IIIII", data, 0, _BUFFER_OUTPUT, 0, 0, 1000, round(rate * 1000))
-    fcntl.ioctl(descriptor, _S_PARM, data)
+    _ask(descriptor, _S_PARM, data)
 
 
 def start_output(descriptor: int) -> None:
     """VIDIOC_STREAMON for output; raises OSError."""
-    fcntl.ioctl(descriptor, _STREAMON, struct.pack("i", _BUFFER_OUTPUT))
+    _ask(descriptor, _STREAMON, struct.pack("i", _BUFFER_OUTPUT))
+
+
+def _ask(descriptor: int, request: int, data: bytearray | bytes) -> None:
+    # Imported here, because Windows has no such module and this one is imported there too.
+    import fcntl
+
+    fcntl.ioctl(descriptor, request, data)
 
 
 def _enumerate(descriptor: int, request: int, size: int, head: Callable[[int], bytes]) -> Iterator[bytearray]:
     for index in range(256):
         data = bytearray(head(index).ljust(size, b"\0"))
         try:
-            fcntl.ioctl(descriptor, request, data)
+            _ask(descriptor, request, data)
         except OSError:
             return
         yield data
