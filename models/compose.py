@@ -34,7 +34,8 @@ def membrane(target: Bytes, patch: Bytes, mask: Bytes) -> Floats:
     ours = cv2.resize(patch, size, interpolation=cv2.INTER_AREA).astype(np.float32) / np.maximum(cover, 0.05)[..., None]
     difference = cv2.resize(target, size, interpolation=cv2.INTER_AREA).astype(np.float32) - ours
     likely = 1.0 / (1.0 + (np.abs(difference).mean(axis=2) / _UNLIKELY) ** 4)
-    weight = np.where(ring & (cover > 0.5), likely, 0.0).astype(np.float32)
+    # The pyramid trusts a lone doubtful pixel more the wider it looks, so doubtful ones are left out altogether.
+    weight = np.where(ring & (cover > 0.5) & (likely > 0.3), likely, 0.0).astype(np.float32)
     return push_pull(difference, weight)
 
 

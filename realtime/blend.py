@@ -71,7 +71,7 @@ class Blend:
             cover(image, face.box, "blank" if settings.on_lost == "blank" else "blur")
 
     def _set(self, image: Image, patch: Patch, look: _Look, settings: BlendSettings) -> None:
-        placed = _place(patch, image.shape[:2])
+        placed = _place(patch, image.shape[0], image.shape[1])
         if placed is None:
             return
         picture, mask, (left, top) = placed
@@ -105,20 +105,20 @@ class Blend:
         look.blur += rate * (blur - look.blur)
 
 
-def _place(patch: Patch, size: tuple[int, int]) -> tuple[Image, Image, tuple[int, int]] | None:
-    """The patch in frame pixels: picture, mask and its left top corner, cut to a frame of (height, width)."""
+def _place(patch: Patch, rows: int, columns: int) -> tuple[Image, Image, tuple[int, int]] | None:
+    """The patch in frame pixels: picture, mask and its left top corner, cut to a frame of so many rows and columns."""
     matrix = patch.matrix
     height, width = patch.mask.shape
     if np.array_equal(matrix[:, :2], np.eye(2)) and np.array_equal(matrix[:, 2], np.rint(matrix[:, 2])):
         left, top = int(matrix[0, 2]), int(matrix[1, 2])
-        x0, y0, x1, y1 = max(0, left), max(0, top), min(size[1], left + width), min(size[0], top + height)
+        x0, y0, x1, y1 = max(0, left), max(0, top), min(columns, left + width), min(rows, top + height)
         if x0 >= x1 or y0 >= y1:
             return None
         inside = (slice(y0 - top, y1 - top), slice(x0 - left, x1 - left))
         return patch.image[inside], patch.mask[inside], (x0, y0)
     corners = np.array([[0, 0, 1], [width - 1, 0, 1], [width - 1, height - 1, 1], [0, height - 1, 1]]) @ matrix.T
     x0, y0 = np.maximum(0, np.floor(corners.min(axis=0))).astype(int)
-    x1, y1 = np.minimum((size[1], size[0]), np.ceil(corners.max(axis=0)) + 1).astype(int)
+    x1, y1 = np.minimum((columns, rows), np.ceil(corners.max(axis=0)) + 1).astype(int)
     if x0 >= x1 or y0 >= y1:
         return None
     shifted = matrix - np.array([[0, 0, x0], [0, 0, y0]])

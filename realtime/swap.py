@@ -95,4 +95,4 @@ class Swap:
         present = {-1 if face.track is None else face.track for face in frame.faces}
         for known in (self._targets, self._given):
             for track in [track for track in known if track not in present]:
-                del known[track]  # type: ignore[attr-defined]
+                del known[track]

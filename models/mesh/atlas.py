@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.mesh import relight
 from models.fill import push_pull
+from models.mesh import relight
 from models.mesh.pose import fit as fit_pose
 from models.mesh.skin import plain_zone, skin_confidence
 from models.mesh.topology import PLAIN_SKIN, TEXTURE_SIZE, VERTICES, normals
@@ -65,7 +65,7 @@ def unwrap(image: Bytes, landmarks: Floats) -> tuple[Floats, Floats]:
     weight = np.where(inside & (square > 0.12), np.clip((square - 0.12) / 0.6, 0.02, 1.0), 0.0).astype(np.float32)
     weight *= skin_confidence(colours, weight)
     light = spread_many(_light(image, points, directions), TEXTURE_SIZE)
-    return colours / np.clip(light, relight.GAIN_LOW, relight.GAIN_HIGH), weight
+    return np.asarray(colours / np.clip(light, relight.GAIN_LOW, relight.GAIN_HIGH), np.float32), weight
 
 
 def _light(image: Bytes, points: Floats, directions: Floats) -> Floats:
@@ -78,7 +78,7 @@ def _light(image: Bytes, points: Floats, directions: Floats) -> Floats:
     light = relight.fit(brightness, even, basis[PLAIN_SKIN], relight.facing(directions)[PLAIN_SKIN])
     # What is not seen squarely is extrapolated by the harmonics; half strength is safer than a wrong full one.
     factors = relight.gain(light, basis) ** 0.8
-    return np.clip(factors / np.median(factors[PLAIN_SKIN]), 0.5, 1.6).astype(np.float32)
+    return np.asarray(np.clip(factors / np.median(factors[PLAIN_SKIN]), 0.5, 1.6), np.float32)
 
 
 def build_atlas(photos: Sequence[tuple[Bytes, Floats]]) -> Atlas:
@@ -111,7 +111,7 @@ def build_atlas(photos: Sequence[tuple[Bytes, Floats]]) -> Atlas:
     return _finish(total / np.maximum(says, 1e-12)[..., None], best, np.average(shapes, axis=0, weights=frontal))
 
 
-def _finish(texture: Floats, best: Floats, shape: NDArray[np.floating]) -> Atlas:
+def _finish(texture: Floats, best: Floats, shape: NDArray[np.float64]) -> Atlas:
     """Fill what no photo saw: first from the other half of the face, then from the surroundings."""
     known = np.clip((best - 0.08) / 0.2, 0.0, 1.0)
     other = known[:, ::-1] * (1 - known) * 0.7

@@ -87,7 +87,7 @@ class MeshEngine:
             return None
         pose = fit_pose(points)
         drawn = self._bones(points, pose, target, time, shape)
-        area = _area(drawn, image.shape[:2])
+        area = _area(drawn, image.shape[0], image.shape[1])
         if area is None:
             return None
         gain = self._gain(image, points, target, time, light)
@@ -159,10 +159,10 @@ class MeshEngine:
         return np.ascontiguousarray(drawn[..., :3]), np.ascontiguousarray(mask, np.uint8), matrix
 
 
-def _area(points: Floats, size: tuple[int, int]) -> tuple[int, int, int, int] | None:
-    """Left, top, right, bottom of the drawn face inside a frame of (height, width), or None when nothing of it is there."""
+def _area(points: Floats, height: int, width: int) -> tuple[int, int, int, int] | None:
+    """Left, top, right, bottom of the drawn face inside a frame, or None when nothing of it is there."""
     left, top = np.floor(points[:, :2].min(axis=0)).astype(int) - 1
     right, bottom = np.ceil(points[:, :2].max(axis=0)).astype(int) + 2
     left, top = max(0, int(left)), max(0, int(top))
-    right, bottom = min(size[1], int(right)), min(size[0], int(bottom))
+    right, bottom = min(width, int(right)), min(height, int(bottom))
     return (left, top, right, bottom) if right - left >= 2 and bottom - top >= 2 else None

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from models.mesh.topology import MEAN, RIGID
 
 Floats = NDArray[np.float32]
+Reals = Floats | NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,15 +21,15 @@ class Pose:
     rotation: NDArray[np.float64]
     translation: NDArray[np.float64]
 
-    def place(self, canonical: NDArray[np.floating]) -> Floats:
+    def place(self, canonical: Reals) -> Floats:
         """Canonical points (n, 3), mean-face units, as the camera sees them, in pixels."""
         return (self.scale * canonical @ self.rotation.T + self.translation).astype(np.float32)
 
-    def turn(self, offsets: NDArray[np.floating]) -> Floats:
+    def turn(self, offsets: Reals) -> Floats:
         """Canonical offsets (n, 3) as the camera sees them, in pixels: rotated and scaled, not moved."""
         return (self.scale * offsets @ self.rotation.T).astype(np.float32)
 
-    def remove(self, points: NDArray[np.floating]) -> Floats:
+    def remove(self, points: Reals) -> Floats:
         """Measured points (n, 3) in pixels, brought back to the canonical frame."""
         return ((points - self.translation) @ self.rotation / self.scale).astype(np.float32)
 
@@ -48,7 +49,7 @@ class Pose:
         return float(np.degrees(np.arctan2(self.rotation[1, 0], self.rotation[1, 1])))
 
 
-def fit(landmarks: NDArray[np.floating], canonical: NDArray[np.floating] = MEAN) -> Pose:
+def fit(landmarks: Reals, canonical: Reals = MEAN) -> Pose:
     """Least-squares similarity from the canonical face to measured landmarks (468+, 3), over the points that bones hold.
 
     Source: Umeyama 1991, "Least-squares estimation of transformation parameters between two point patterns".
@@ -56,11 +57,12 @@ def fit(landmarks: NDArray[np.floating], canonical: NDArray[np.floating] = MEAN)
     """
     measured = np.asarray(landmarks, np.float64)[RIGID]
     known = np.asarray(canonical, np.float64)[RIGID]
+    if not np.isfinite(measured).all() or np.ptp(measured) < 1e-6:
+        what = "all in one place" if np.isfinite(measured).all() else "that are not finite"
+        raise ValueError(f"got landmarks {what}, expected a finite face")
     measured_mean, known_mean = measured.mean(axis=0), known.mean(axis=0)
     spread = known - known_mean
     seen = measured - measured_mean
-    if not np.isfinite(seen).all() or np.ptp(seen) < 1e-6:
-        raise ValueError(f"got landmarks spread over {np.ptp(seen):.3g} px, expected a finite face of at least a pixel")
     left, singular, right = np.linalg.svd(seen.T @ spread)
     flip = np.array([1.0, 1.0, np.sign(np.linalg.det(left @ right))])
     rotation = (left * flip) @ right

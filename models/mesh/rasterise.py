@@ -12,7 +12,9 @@ Bytes = NDArray[np.uint8]
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True)
-def rasterise(points: Floats, depth: Floats, triangles: Indices, attributes: Floats, first: Floats, second: Floats, nearest: Floats) -> None:
+def rasterise(
+    points: Floats, depth: Floats, triangles: Indices, attributes: Floats, first: Floats, second: Floats, nearest: Floats
+) -> None:
     """Interpolate two vertex attributes over the triangles; the nearest surface wins, surfaces turned away are left out.
 
     points: (n, 2) float32 pixel coordinates, pixel centres at whole numbers.  depth: (n,) float32, smaller is nearer.

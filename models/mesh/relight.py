@@ -21,7 +21,8 @@ GAIN_LOW, GAIN_HIGH = 0.15, 4.0
 def harmonics(normals: Floats) -> Floats:
     """The nine real harmonics, without their constant factors, of unit normals (n, 3) -> (n, 9) float32."""
     x, y, z = normals.T
-    return np.stack([np.ones_like(x), x, y, z, x * y, x * z, y * z, x * x - y * y, 3 * z * z - 1], axis=1).astype(np.float32)
+    columns = [np.ones_like(x), x, y, z, x * y, x * z, y * z, x * x - y * y, 3 * z * z - 1]
+    return np.asarray(np.stack(columns, axis=1), np.float32)
 
 
 def sample(image: NDArray[np.uint8], points: Floats, radius: int) -> Floats:
@@ -32,7 +33,7 @@ def sample(image: NDArray[np.uint8], points: Floats, radius: int) -> Floats:
     offsets = np.array([-radius, 0, radius]) if radius else np.array([0])
     rows = np.clip(top[:, None, None] + offsets[None, :, None], 0, height - 1)
     columns = np.clip(left[:, None, None] + offsets[None, None, :], 0, width - 1)
-    return image[rows, columns].mean(axis=(1, 2), dtype=np.float32).astype(np.float32)
+    return np.asarray(image[rows, columns].mean(axis=(1, 2)), np.float32)
 
 
 def fit(colours: Floats, albedo: Floats, basis: Floats, weights: Floats) -> Floats:
@@ -45,7 +46,9 @@ def fit(colours: Floats, albedo: Floats, basis: Floats, weights: Floats) -> Floa
     light[0] = 1.0
     if weights.sum() < 8:
         return light.astype(np.float32)
-    say = weights.astype(np.float64)
+    # The first round must not be led by what is far too dark or bright to be lit skin, or the later ones never recover.
+    ratio = np.log(np.maximum(colours.mean(axis=1), 1.0) / albedo.mean(axis=1))
+    say = weights / (1.0 + ((ratio - np.median(ratio[weights > 0])) / 0.6) ** 4)
     for _ in range(3):
         for channel in range(3):
             design = basis * albedo[:, channel : channel + 1]

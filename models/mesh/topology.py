@@ -29,11 +29,9 @@ def _load() -> tuple[Floats, Indices, Indices]:
 
 MEAN, TRIANGLES, MIRROR = _load()
 
-OVAL = np.array(
-    [10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377]
-    + [152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109],
-    np.int32,
-)
+_RIGHT_OUTLINE = [10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377]
+_LEFT_OUTLINE = [152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109]
+OVAL = np.array([*_RIGHT_OUTLINE, *_LEFT_OUTLINE], np.int32)
 RIGHT_EYE = np.array([33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246], np.int32)
 LEFT_EYE = np.array([263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466], np.int32)
 INNER_MOUTH = np.array([78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 324, 318, 402, 317, 14, 87, 178, 88, 95], np.int32)
@@ -49,7 +47,7 @@ def _unwrap(mean: Floats) -> Floats:
     flat = np.stack([angle, mean[:, 1]], axis=1)
     low, high = flat.min(axis=0), flat.max(axis=0)
     margin = 0.01
-    return (margin + (1 - 2 * margin) * (flat - low) / (high - low)).astype(np.float32)
+    return np.asarray(margin + (1 - 2 * margin) * (flat - low) / (high - low), np.float32)
 
 
 def _steps_from(start: Indices) -> Indices:
@@ -95,4 +93,4 @@ def normals(shape: Floats) -> Floats:
         for axis in range(3):
             total[:, axis] += np.bincount(TRIANGLES[:, corner], facing[:, axis], VERTICES)
     length = np.linalg.norm(total, axis=1, keepdims=True)
-    return (total / np.maximum(length, 1e-12)).astype(np.float32)
+    return np.asarray(total / np.maximum(length, 1e-12), np.float32)

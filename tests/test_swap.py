@@ -1,0 +1,111 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from faces import as_face
+
+from models.mesh.atlas import Atlas
+from models.mesh.topology import MEAN, TEXTURE_SIZE, VERTICES
+from realtime.config import SwapSettings
+from realtime.frame import Face, Frame
+from realtime.swap import Swap
+
+COLOURS = {"red": (40, 40, 200), "blue": (200, 60, 40)}
+GREY = np.full((480, 960, 3), 128, np.uint8)
+
+
+def plain_atlas(colour: tuple[int, int, int]) -> Atlas:
+    """A face of one colour with a pattern that light cannot explain, so that it is known again."""
+    texture = np.full((TEXTURE_SIZE, TEXTURE_SIZE, 3), 128, np.uint8)
+    texture[200:300, 230:280] = colour
+    return Atlas(texture, MEAN[:VERTICES].copy())
+
+
+def face_at(x: float, size: float = 60, track: int | None = 0, **more: object) -> Face:
+    return as_face((MEAN * size + [x, 220, 0]).astype(np.float32), track, **more)
+
+
+def frame_of(*faces: Face, index: int = 0) -> Frame:
+    return Frame(GREY, index, index / 30, faces)
+
+
+def swap_with(**settings: object) -> Swap:
+    chosen = {"sources": ("red", "blue"), **settings}
+    return Swap({name: plain_atlas(colour) for name, colour in COLOURS.items()}, SwapSettings(**chosen))
+
+
+def worn(face: Face) -> str | None:
+    """Which source a face wears, by the colour of its nose."""
+    if face.patch is None:
+        return None
+    shown = face.patch.image[face.patch.mask > 250].astype(int)
+    return "red" if (shown[:, 2] - shown[:, 0]).max() > (shown[:, 0] - shown[:, 2]).max() else "blue"
+
+
+def test_largest_face_alone_is_swapped_and_the_others_stay() -> None:
+    after = swap_with()(frame_of(face_at(200, 40, 1), face_at(600, 70, 2), face_at(850, 30, 3, lost=True)))
+    assert [worn(face) for face in after.faces] == [None, "red", None]
+    assert not any(face.lost for face in after.faces)
+
+
+def test_largest_does_not_hop_between_equals_nor_away_from_a_lost_face() -> None:
+    swap = swap_with()
+    swap(frame_of(face_at(200, 60, 1), face_at(600, 55, 2)))
+    again = swap(frame_of(face_at(200, 57, 1), face_at(600, 62, 2), index=1))
+    assert [worn(face) for face in again.faces] == ["red", None]
+    lost = swap(frame_of(face_at(200, 30, 1, lost=True), face_at(600, 62, 2), index=2))
+    assert [face.lost for face in lost.faces] == [True, False]
+    assert [worn(face) for face in lost.faces] == [None, None]
+    grown = swap(frame_of(face_at(200, 30, 1), face_at(600, 62, 2), index=3))
+    assert [worn(face) for face in grown.faces] == [None, "red"]
+
+
+def test_left_to_right_gives_sources_by_place() -> None:
+    swap = swap_with(faces="left-to-right")
+    assert [worn(f) for f in swap(frame_of(face_at(600, track=1), face_at(200, track=2))).faces] == ["blue", "red"]
+    assert [worn(f) for f in swap(frame_of(face_at(200, track=1), face_at(600, track=2))).faces] == ["red", "blue"]
+
+
+def test_all_keeps_each_persons_source_through_a_crossing() -> None:
+    swap = swap_with(faces="all")
+    assert [worn(f) for f in swap(frame_of(face_at(200, track=7), face_at(600, track=9))).faces] == ["red", "blue"]
+    assert [worn(f) for f in swap(frame_of(face_at(250, track=9), face_at(650, track=7))).faces] == ["blue", "red"]
+    swap(frame_of(face_at(250, track=9)))
+    assert [worn(f) for f in swap(frame_of(face_at(250, track=9), face_at(600, track=11))).faces] == ["blue", "red"]
+
+
+def test_assignment_by_track_wins() -> None:
+    swap = swap_with(faces="all", assign={9: "red", 7: "blue"})
+    assert [worn(f) for f in swap(frame_of(face_at(200, track=7), face_at(600, track=9))).faces] == ["blue", "red"]
+
+
+def test_settings_change_live() -> None:
+    swap = swap_with()
+    assert worn(swap(frame_of(face_at(300))).faces[0]) == "red"
+    swap.settings = swap.settings.model_copy(update={"sources": ("blue", "red")})
+    assert worn(swap(frame_of(face_at(300))).faces[0]) == "blue"
+    swap.settings = swap.settings.model_copy(update={"enabled": False})
+    off = swap(frame_of(face_at(300, lost=True))).faces[0]
+    assert off.patch is None
+    assert not off.lost
+    with pytest.raises(ValueError, match="green"):
+        swap.settings = swap.settings.model_copy(update={"sources": ("green",)})
+
+
+@pytest.mark.parametrize("spoil", ["nan", "none", "lost"])
+def test_a_chosen_face_that_cannot_be_swapped_is_lost(spoil: str) -> None:
+    face = face_at(300)
+    face = {
+        "nan": replace(face, landmarks=np.full_like(face.landmarks, np.nan)),
+        "none": replace(face, landmarks=None),
+        "lost": replace(face, lost=True),
+    }[spoil]
+    after = swap_with()(frame_of(face)).faces[0]
+    assert after.lost
+    assert after.patch is None
+
+
+def test_no_face_and_no_source_change_nothing() -> None:
+    frame = frame_of()
+    assert swap_with()(frame).faces == ()
+    assert swap_with(sources=())(frame_of(face_at(300))).faces[0].patch is None
