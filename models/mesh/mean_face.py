@@ -28,12 +28,29 @@ def triangles(edges: Iterable[tuple[int, int]], mean: Reals) -> Indices:
     found = {
         tuple(sorted((a, b, c))) for a, near in neighbours.items() for b, c in combinations(near, 2) if c in neighbours[b]
     } - _FALSE
-    corners = np.array(sorted(found), np.int32)
-    first, second, third = (mean[corners[:, i], :2] for i in range(3))
-    across, down = second - first, third - first
-    turned = across[:, 0] * down[:, 1] - across[:, 1] * down[:, 0] < 0
-    corners[turned] = corners[turned][:, [0, 2, 1]]
-    return corners
+    return _one_sided(sorted(found), mean)
+
+
+def _one_sided(corners: Sequence[tuple[int, ...]], mean: Reals) -> Indices:
+    """The triangles turned alike: the one foremost in the picture clockwise, its neighbours so that shared edges run opposite."""
+    sharing: dict[frozenset[int], list[int]] = {}
+    for i, corner in enumerate(corners):
+        for edge in combinations(corner, 2):
+            sharing.setdefault(frozenset(edge), []).append(i)
+    first = min(range(len(corners)), key=lambda i: float(mean[list(corners[i]), 2].sum()))
+    a, b, c = mean[list(corners[first]), :2]
+    clockwise = (b - a)[0] * (c - a)[1] - (b - a)[1] * (c - a)[0] > 0
+    turned = {first: corners[first] if clockwise else corners[first][::-1]}
+    waiting = [first]
+    while waiting:
+        known = turned[waiting.pop()]
+        for start, end in zip(known, (*known[1:], known[0]), strict=True):
+            for i in sharing[frozenset((start, end))]:
+                if i not in turned:
+                    (other,) = set(corners[i]) - {start, end}
+                    turned[i] = (end, start, other)
+                    waiting.append(i)
+    return np.array([turned[i] for i in range(len(corners))], np.int32)
 
 
 def similar(points: Reals, like: Reals) -> Reals:
