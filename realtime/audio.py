@@ -37,12 +37,15 @@ class Sound:
         self._audio = [stream for stream in self._input.streams.audio if stream.codec_context is not None and stream.rate]
         used = [*pictures[:1], *self._audio]
         starts = [float(stream.start_time * stream.time_base) for stream in used if stream.start_time is not None and stream.time_base]
-        first = pictures[0].start_time * pictures[0].time_base if pictures and pictures[0].start_time and pictures[0].time_base else 0
+        picture = pictures[0] if pictures and pictures[0].time_base else None
+        first = (picture.start_time or 0) * picture.time_base if picture and picture.time_base else 0
+        self._length = float(picture.duration * picture.time_base) if picture and picture.duration and picture.time_base else None
         self._begin = min(starts, default=0.0) if self._audio else float(first)
         self.delay = float(first) - self._begin
         self._packets: Iterator[Packet[Any]] = self._read(used)
         self._tracks: dict[int, _Track] = {}
         self._shown: deque[tuple[float, float]] = deque(maxlen=1024)
+        self._rest: list[tuple[float, Packet[Any]]] = []
         self._newest = -1.0
 
     def attach(self, output: OutputContainer, kind: str) -> None:
@@ -60,22 +63,30 @@ class Sound:
             if time is not None and time > until + _AHEAD:
                 return
 
-    def duration(self, time: float) -> float | None:
-        """How long the clip shows the frame of that time, None where it does not say."""
-        nearest = min(self._shown, key=lambda shown: abs(shown[0] - time), default=None)
-        return nearest[1] if nearest and abs(nearest[0] - time) < 1e-3 and 0 < nearest[1] < 3600 else None
-
-    def finish(self, output: OutputContainer, last: float, end: float) -> None:
-        """Write the rest: all of it, or only up to `end` when the recording stopped before the clip's `last` frame."""
-        rest: list[tuple[float, Packet[Any]]] = []
+    def read_on(self, last: float) -> None:
+        """Read past the frame of that time: to the next one, or to the clip's end when it was the last."""
         for packet in self._packets:
-            if self._newest > last + 1e-3:
-                break
             time = self._note(packet)
             if packet.stream.index in self._tracks:
-                rest.append((last if time is None else time, packet))
+                self._rest.append((last if time is None else time, packet))
+            if self._newest > last + 1e-3:
+                return
+
+    def duration(self, last: float) -> float | None:
+        """How long the clip shows the frame of that time, None where it does not say; after read_on()."""
+        later = [time for time, _ in self._shown if time > last + 1e-3]
+        if later:
+            return min(later) - last
+        said = next((lasts for time, lasts in reversed(self._shown) if abs(time - last) < 1e-3 and lasts > 0), None)
+        # MP4 tells how long packets last in the order of decoding; the length of the whole track is better where it fits.
+        if self._length is not None and said is not None and 0 < self._length - last < 3 * said:
+            return self._length - last
+        return said
+
+    def finish(self, output: OutputContainer, last: float, end: float) -> None:
+        """Write the rest: all of it, or only up to `end` when the recording stopped before the clip did; after read_on()."""
         stopped = self._newest > last + 1e-3
-        for time, packet in rest:
+        for time, packet in self._rest:
             if not stopped or time < end:
                 self._tracks[packet.stream.index].write(packet, output)
         for track in self._tracks.values():

@@ -50,7 +50,8 @@ class Camera:
         plain = card(self.size)
         while True:
             try:
-                frame = self._slot.take(1 / self.rate if away else max(_SILENCE, 3 / self.rate))
+                due = max(0.0, last + 1 / self.rate - time.perf_counter())
+                frame = self._slot.take(due if away else max(_SILENCE, 3 / self.rate))
             except Closed:
                 return
             except TimeoutError:

@@ -23,6 +23,8 @@ TIMEOUT = 5.0
 
 _MATRICES = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
 _LIMITED, _FULL = 1, 2
+_COVER = 0x400
+_STRETCH = np.clip(np.round((np.arange(256) - 16) * 255 / 219), 0, 255).astype(np.uint8)
 _TRIES = 100
 
 
@@ -44,7 +46,7 @@ class Decoder:
         self._container = _open(place)
         self.damaged = 0
         self._reformatter = VideoReformatter()
-        self._last = -1.0
+        self._last, self._lasts = -1.0, 0.0
         self._shift = 0.0
         try:
             self._stream = _video(self._container, self.name)
@@ -91,7 +93,18 @@ class Decoder:
             time = self._last + period
         self._last = time
         duration = float((getattr(frame, "duration", 0) or 0) * (base or 0))
-        return frame, time, duration if 0 < duration < 3600 else period
+        self._lasts = duration if 0 < duration < 3600 else period
+        return frame, time, self._lasts
+
+    @property
+    def end(self) -> float:
+        """When the last frame that was read gives way, in seconds from the start.
+
+        Packets of MP4 tell how long they last in the order of decoding, so the track's own length is better where it fits.
+        """
+        shown = self._last + self._lasts
+        fits = self._stream.duration and self.length and self._last < self.length < self._last + 3 * max(self._lasts, 1 / self.rate)
+        return self.length if fits and self.length else shown
 
     def _decode(self) -> Iterator[VideoFrame]:
         """Every frame that can be decoded; what cannot is counted, and the frames still inside the decoder come at the end."""
@@ -136,6 +149,8 @@ class Decoder:
             threads=1,
         ).to_ndarray()
         pixels = np.asarray(image, np.uint8)
+        if frame.format.name.startswith("gray") and int(frame.color_range) == _LIMITED:
+            pixels = np.asarray(cv2.LUT(pixels, _STRETCH), np.uint8)  # FFmpeg takes any grey for full range
         return _upright(on_white(pixels) if clear else pixels, frame)
 
     def close(self) -> None:
@@ -147,7 +162,7 @@ class Decoder:
 def _open(place: str) -> av.container.InputContainer:
     """The container, or RealtimeError saying what is wrong and what to do."""
     if is_network(place):
-        options = {"rtsp_flags": "prefer_tcp", "fflags": "nobuffer", "flags": "low_delay"}
+        options = {"rtsp_flags": "prefer_tcp", "flags": "low_delay"}
         try:
             return av.open(place, "r", options=options, timeout=(TIMEOUT, TIMEOUT))
         except (av.error.ExitError, av.error.TimeoutError) as error:
@@ -176,7 +191,7 @@ def _open(place: str) -> av.container.InputContainer:
 def _video(container: av.container.InputContainer, name: str) -> VideoStream:
     """The first stream that is really video: a song's cover picture is not."""
     for stream in container.streams.video:
-        cover = "attached_pic" in str(getattr(stream, "disposition", "")).lower()
+        cover = int(stream.disposition.value) & _COVER
         if not cover and stream.codec_context is not None and stream.codec_context.pix_fmt is not None:
             return stream
     has = ", only sound" if container.streams.audio else ""

@@ -15,7 +15,7 @@ import numpy as np
 from av.container import OutputContainer
 from av.packet import Packet
 from av.video.frame import VideoFrame
-from av.video.reformatter import VideoReformatter
+from av.video.reformatter import Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 
 from realtime.audio import Sound
@@ -26,6 +26,8 @@ from realtime.part import PartFile
 
 _KINDS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 _LIMITED = 1
+# Without exact rounding every value comes out half a step low, which tints grey.
+_EXACT = int(Interpolation.AREA | Interpolation.ACCURATE_RND)
 
 
 def _ignore(text: str) -> None:
@@ -143,7 +145,9 @@ class Recording:
         if height % 2 or width % 2:
             image = np.asarray(cv2.copyMakeBorder(image, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE), np.uint8)
         source = VideoFrame.from_ndarray(np.ascontiguousarray(image), "bgr24")
-        return self._reformatter.reformat(source, format="yuv420p", dst_colorspace=self._matrix, dst_color_range=_LIMITED, threads=1)
+        return self._reformatter.reformat(
+            source, format="yuv420p", dst_colorspace=self._matrix, dst_color_range=_LIMITED, interpolation=_EXACT, threads=1
+        )
 
     def _write(self, packets: list[Packet[VideoStream]]) -> None:
         if self._output is not None:
@@ -154,7 +158,10 @@ class Recording:
         if self._output is None:
             return
         last = float(self._last * self._base) - self._delay
-        shown = (self._sound.duration(last) if self._sound is not None else None) or 1 / self._rate
+        shown = 1 / self._rate
+        if self._sound is not None:
+            self._sound.read_on(last)
+            shown = self._sound.duration(last) or shown
         packets = self._stream.encode(None)
         for packet in packets:
             if packet.pts == self._last:

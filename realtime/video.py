@@ -90,25 +90,26 @@ class Video:
         """Each frame with its decoder, time and duration, over all rounds of a loop."""
         offset = 0.0
         while True:
-            end, count = offset, 0
+            count = 0
             while True:
                 with self._reading:
                     decoder = self._decoder
                     entry = decoder.read() if decoder is not None and not self._stop.is_set() else None
                 if decoder is None or entry is None:
                     break
-                end, count = offset + entry[1] + entry[2], count + 1
+                count += 1
                 yield decoder, entry[0], offset + entry[1], entry[2]
             with self._reading:
                 if self._stop.is_set() or decoder is None:
                     return
+                end = decoder.end
                 if offset == 0.0:
                     self._tell(decoder, count, end)
                 self._end()
                 if not self._settings.loop:
                     return
                 self._decoder = Decoder(self._settings.path)
-            offset = end
+            offset += end
 
     def _tell(self, decoder: Decoder, count: int, end: float) -> None:
         """Say it when the clip was damaged or shorter than it claims."""
