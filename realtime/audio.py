@@ -125,7 +125,7 @@ class _Track:
         if copied:
             self._stream = output.add_stream_from_template(source)
         else:
-            layout = source.layout.name if source.layout.nb_channels in (1, 2) else "stereo"
+            layout = "mono" if source.layout.nb_channels == 1 else "stereo"
             rate = min(source.rate, 48000)
             self._stream = output.add_stream("aac", rate=rate)
             self._stream.layout = layout

@@ -56,6 +56,21 @@ class PartFile:
         """The position."""
         return self._position
 
+    def trim(self) -> None:
+        """Cut an MP4 or MOV file behind its last whole box of media, so that no torn fragment is left at its end."""
+        with self.path.open("r+b") as file:
+            size, place, good = self.path.stat().st_size, 0, 0
+            while place + 8 <= size:
+                file.seek(place)
+                head = file.read(8)
+                length = int.from_bytes(head[:4], "big")
+                if length < 8:
+                    break
+                place += length
+                if head[4:] == b"mdat" and place <= size:
+                    good = place
+            file.truncate(good)
+
     def finish(self, overwrite: bool) -> Path:
         """Close and give the final name; where another file has that and `overwrite` is false, keep the part's own."""
         self._file.close()

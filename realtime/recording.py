@@ -125,7 +125,8 @@ class Recording:
         # One encoder thread for every four cores: it is a guest beside the loop.
         threads = {"threads": str(max(1, min(4, (os.cpu_count() or 1) // 4)))}
         if h264:
-            options = {"preset": settings.preset, "crf": str(settings.quality), **group, **threads}
+            # No B-frames: with them and uneven times the MP4 track would be written shorter than its pictures last.
+            options = {"preset": settings.preset, "crf": str(settings.quality), "bf": "0", **group, **threads}
         else:
             scale = str(max(2, round(settings.quality * 31 / 51)))
             options = {"qmin": scale, "qmax": scale, "b": "100000000", **group}
@@ -196,6 +197,8 @@ class Recording:
         """Keep what plays, and say why there is no more.  A file that was to be overwritten is left alone."""
         full = error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
         reason = "the disk is full" if full else f"writing failed ({error.strerror})"
+        if _KINDS[self._final.suffix.lower()] != "matroska":
+            part.trim()
         path = part.finish(overwrite=False)
         seconds = _playable(path)
         if not seconds:

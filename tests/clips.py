@@ -65,7 +65,8 @@ def make(
     """Write a clip; the last frame lasts 1 / rate, sound starts at `sound_at` seconds."""
     times = [index / rate for index in range(len(pictures))] if times is None else times
     with av.open(str(path), "w", options=container or {}) as output:
-        stream = output.add_stream(codec, rate=rate, options=options or {})
+        # B-frames with uneven times make FFmpeg write a wrong track length.
+        stream = output.add_stream(codec, rate=rate, options=options or ({"bf": "0"} if codec == "libx264" else {}))
         stream.height, stream.width = pictures[0].shape[:2]
         stream.pix_fmt = pixels
         if codec not in ("gif", "mpeg4"):
