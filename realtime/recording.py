@@ -15,7 +15,7 @@ import numpy as np
 from av.container import OutputContainer
 from av.packet import Packet
 from av.video.frame import VideoFrame
-from av.video.reformatter import Interpolation, VideoReformatter
+from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from realtime.audio import Sound
@@ -27,7 +27,7 @@ from realtime.part import PartFile
 _KINDS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 _LIMITED = 1
 # Without exact rounding every value comes out half a step low, which tints grey.
-_EXACT = int(Interpolation.AREA | Interpolation.ACCURATE_RND)
+_EXACT = 0x10 | 0x40000  # SWS_AREA, SWS_ACCURATE_RND; older PyAV has no name for the second
 
 
 def _ignore(text: str) -> None:

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import av
 import numpy as np
-from av.video.reformatter import Interpolation
 from numpy.typing import NDArray
 
 BASE = Fraction(1, 90000)
-EXACT = int(Interpolation.AREA | Interpolation.ACCURATE_RND)
+EXACT = 0x10 | 0x40000
 Picture = NDArray[np.uint8]
 
 

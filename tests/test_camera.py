@@ -205,11 +205,13 @@ def test_a_camera_without_pictures_is_an_error_at_once(bench: Bench, monkeypatch
     assert bench.opened[-1].released
 
 
+SLOW = Mode("YUYV", 1280, 720, (10.0,)), Mode("MJPG", 1280, 720, (30.0,))
+FAST = Mode("YUYV", 1280, 720, (60.0, 30.0)), Mode("MJPG", 1280, 720, (60.0,))
 THERE = [
-    CameraDevice(0, "/dev/video0", "Integrated Camera: Front", "uvcvideo", (Mode("YUYV", 1280, 720, (10.0,)), Mode("MJPG", 1280, 720, (30.0,)))),
-    CameraDevice(2, "/dev/video2", "USB3 Camera", "uvcvideo", (Mode("YUYV", 1280, 720, (60.0, 30.0)), Mode("MJPG", 1280, 720, (60.0,)))),
+    CameraDevice(0, "/dev/video0", "Integrated Camera: Front", "uvcvideo", SLOW),
+    CameraDevice(2, "/dev/video2", "USB3 Camera", "uvcvideo", FAST),
     CameraDevice(4, "/dev/video4", "Locked", "", problem="may not be opened by this user"),
-]  # fmt: skip
+]
 
 
 @linux
