@@ -30,7 +30,8 @@ LOWER_LIP = np.concatenate(
 # Colours in BGR of a mouth in full light: its depth, tongue and teeth.
 _DEPTH = np.array([22, 16, 38], np.float32)
 _TONGUE = np.array([72, 66, 128], np.float32)
-_TEETH = np.array([178, 196, 206], np.float32)
+_TEETH = np.array([172, 190, 202], np.float32)
+_SKIN = np.array([132, 150, 190], np.float32)
 
 
 def behind(image: Bytes, landmarks: Floats, across: Floats) -> tuple[Bytes, Floats]:
@@ -50,8 +51,9 @@ def behind(image: Bytes, landmarks: Floats, across: Floats) -> tuple[Bytes, Floa
     edge = float(((landmarks[13, :2] - middle) @ down) / half)
     gap = float(((landmarks[14, :2] - landmarks[13, :2]) @ down) / half)
     own = gap > 0.12
-    light = float(np.clip(np.median(image[_around(landmarks, image.shape)]) / 150.0, 0.25, 1.1))
-    inside = _painted(u, v - edge, teeth=not own) * light
+    # Lit as the cheeks are, in brightness and half in hue: white teeth in a warm photo look blue.
+    light = np.clip(np.median(image[_around(landmarks, image.shape)], axis=0) / _SKIN, 0.15, 1.3)
+    inside = _painted(u, v - edge, teeth=not own) * np.sqrt(light * light.mean())
     if own:
         x, y = origin.astype(int)
         photo = cv2.copyMakeBorder(image, side, side, side, side, cv2.BORDER_REPLICATE)[y + side : y + 2 * side, x + side : x + 2 * side]

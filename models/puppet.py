@@ -22,6 +22,8 @@ _RINGS = np.array([0.04, 0.1, 0.17, 0.25, 0.34, 0.45, 0.58, 0.72, 0.86, 1.0], np
 _DISTANCE = 6.0
 _REACH = 2.6
 _DROP = 0.13
+# The sides of the face, seen edge-on in the photo, are too few pixels to be turned into view: depth (in face heights) beyond _FLAT counts less.
+_FLAT, _DEEP = 0.08, 0.45
 # Lids, from corner to corner: upper edge, lower edge, the fold above, the row below; right eye, then left.
 _LIDS = (
     (
@@ -69,9 +71,12 @@ class Puppet:
 
     def __init__(self, image: Bytes, landmarks: Floats, margin: int) -> None:
         height, width = image.shape[0] - 2 * margin, image.shape[1] - 2 * margin
-        self._face = np.asarray(landmarks[:POINTS], np.float32)
-        oval = self._face[OVAL]
+        self._face = np.array(landmarks[:POINTS], np.float32)
         self._tall = float(np.linalg.norm(self._face[152, :2] - self._face[10, :2]))
+        self._flattened = np.zeros((POINTS, 3), np.float32)
+        self._flattened[:, 2] = (1 - _DEEP) * np.maximum(self._face[:, 2] - _FLAT * self._tall, 0.0)
+        self._face -= self._flattened
+        oval = self._face[OVAL]
         across = self._face[263, :2] - self._face[33, :2]
         self._across = (across / np.linalg.norm(across)).astype(np.float32)
         self._down = np.array([-self._across[1], self._across[0]], np.float32)
@@ -121,7 +126,7 @@ class Puppet:
         chin = float(v[152])
         wide = float(np.abs(u[[234, 454]]).mean())
         side = _smooth(v / chin, -0.35, 0.9) * (1 - _smooth(np.abs(u) / wide, 0.5, 1.0))
-        taper = np.sqrt(np.clip(1 - (u / (1.08 * half)) ** 2, 0.0, 1.0))
+        taper = np.clip(1 - (u / (1.03 * half)) ** 2, 0.0, 1.0) ** 0.8
         lower = v > 0
         lower[UPPER_LIP], lower[LOWER_LIP] = False, True
         near = 1 - _smooth(-v / chin, 0.0, 0.8)
@@ -131,7 +136,7 @@ class Puppet:
 
     def _rest_shape(self, pose: Pose) -> Floats:
         """All points before the head turns: jaw dropped, lids drawn."""
-        points: Floats = self._rest.copy()
+        points = np.array(self._rest)
         points[:, :2] += (pose.mouth * _DROP * self._tall * self._jaw)[:, None] * self._down
         for upper, lower, fold, row in self._lids:
             gap = self._face[lower] - self._face[upper]
@@ -142,7 +147,7 @@ class Puppet:
         return points
 
     def place(self, pose: Pose) -> tuple[Floats, Floats]:
-        """Every point of the mesh (n, 3) px in the pose (the first 478 are the face's landmarks), and where its texture is (n, 2)."""
+        """Every point of the mesh (n, 3) px in the pose and where its texture is (n, 2)."""
         points = self._rest_shape(pose)
         places = self._places.copy()
         places[-len(self._mouth) :] = points[-len(self._mouth) :, :2] + self._mouth_at
@@ -153,11 +158,13 @@ class Puppet:
         solid[:, :2] = (points[:, :2] - self._centre) * spread + self._centre - self._pivot[:2]
         solid = solid @ rotation(pose.yaw, pose.pitch, pose.roll).T + self._pivot
         solid[:, :2] += self._tall * np.array([pose.x, pose.y], np.float32)
-        solid[:, 2] += far * (1 / pose.size - 1)
-        moved = solid.copy()
-        moved[:, :2] = (solid[:, :2] - self._centre) * (far / (far + solid[:, 2:])) + self._centre
-        moved[:, 2] = solid[:, 2] * pose.size
+        moved = solid * np.array([1, 1, pose.size], np.float32)
+        moved[:, :2] = (solid[:, :2] - self._centre) * (far / (far / pose.size + solid[:, 2:])) + self._centre
         return np.asarray(points + self._share * (moved - points), np.float32), places
+
+    def landmarks(self, points: Floats) -> Floats:
+        """The face's landmarks (478, 3) of points as placed."""
+        return np.asarray(points[:POINTS] + self._flattened, np.float32)
 
     def draw(self, points: Floats, places: Floats, out: Bytes) -> None:
         """Paint the person, as placed, over the scene `out` (h, w, 3)."""

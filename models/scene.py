@@ -37,7 +37,7 @@ def framing(size: tuple[int, int], landmarks: Floats, width: int, height: int) -
 def carry_on(photo: Bytes, matrix: Floats, width: int, height: int, margin: int) -> Bytes:
     """The framed scene with `margin` px more on every side (height + 2 margin, width + 2 margin, 3).
 
-    Beyond the photo its edges are mirrored, and blurred the more the farther out.
+    Beyond the photo its edges are carried on, blurred the more the farther out.
     """
     moved = matrix.copy()
     moved[:, 2] += margin
@@ -48,14 +48,17 @@ def carry_on(photo: Bytes, matrix: Floats, width: int, height: int, margin: int)
         shrunk = np.asarray(cv2.resize(photo, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA), np.uint8)
         moved[:, :2] /= factor
     sharp = cv2.warpAffine(shrunk, moved, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
+    # Farther out a mirrored head would be seen again: there the colours of the photo's edge go on.
+    edge = cv2.blur(shrunk, (max(1, shrunk.shape[1] // 12), max(1, shrunk.shape[0] // 12)), borderType=cv2.BORDER_REPLICATE)
+    outside = cv2.warpAffine(edge, moved, size, borderMode=cv2.BORDER_REPLICATE)
     inside = cv2.warpAffine(np.full(shrunk.shape[:2], 255, np.uint8), moved, size)
     distance = cv2.distanceTransform(np.where(inside > 127, 0, 255).astype(np.uint8), cv2.DIST_L2, 5)
     if not distance.any():
         return np.asarray(sharp, np.uint8)
     result = sharp.astype(np.float32)
-    for step, sigma in ((0.25, 0.012), (1.0, 0.03), (2.5, 0.06)):
+    for source, step, sigma in ((sharp, 0.25, 0.012), (outside, 1.0, 0.03), (outside, 2.5, 0.06)):
         share = np.clip(distance / (step * _FADE * height), 0, 1)[..., None]
-        quarter = cv2.resize(sharp, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
+        quarter = cv2.resize(source, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
         blurred = cv2.resize(cv2.GaussianBlur(quarter, (0, 0), max(0.5, sigma * height / 4)), size, interpolation=cv2.INTER_LINEAR)
         result += (blurred - result) * share
     return np.asarray(np.rint(result), np.uint8)

@@ -65,7 +65,7 @@ class Animated:
 
     def truth(self, index: int) -> list[Points]:
         """The landmarks (478, 3) float32 px of each person in that frame, left to right, moved by the warp that paints them."""
-        return [points[:POINTS] + np.array([left, 0, 0], np.float32) for left, _, points, _ in self._placed(index)]
+        return [puppet.landmarks(points) + np.array([left, 0, 0], np.float32) for left, puppet, points, _ in self._placed(index)]
 
     def image(self, index: int) -> Image:
         """The picture of that frame (height, width, 3) uint8 BGR."""
