@@ -398,7 +398,7 @@ def test_really_full_disk(tmp_path: Path) -> None:
         recording.close()
         assert len(times_of(tmp_path / "a.mp4")) > 10
     finally:
-        subprocess.run(["umount", str(tmp_path)], check=True)
+        subprocess.run(["umount", "--lazy", str(tmp_path)], check=True)
 
 
 def test_nothing_is_left_open(tmp_path: Path) -> None:
