@@ -22,7 +22,7 @@ _RINGS = np.array([0.04, 0.1, 0.17, 0.25, 0.34, 0.45, 0.58, 0.72, 0.86, 1.0], np
 _DISTANCE = 6.0
 _REACH = 2.6
 _DROP = 0.13
-# The sides of the face, seen edge-on in the photo, are too few pixels to be turned into view: depth (in face heights) beyond _FLAT counts less.
+# The sides of the face, edge-on in the photo, are too few pixels to be turned into view: depth beyond _FLAT face heights counts less.
 _FLAT, _DEEP = 0.08, 0.45
 # Lids, from corner to corner: upper edge, lower edge, the fold above, the row below; right eye, then left.
 _LIDS = (

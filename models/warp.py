@@ -17,6 +17,7 @@ _BITS = np.uint64(8)
 _LANE = np.uint64(16)
 _TWO_LANES = np.uint64(32)
 _BYTE = np.uint64(255)
+_ONE = np.uint64(1)
 
 
 def lanes(image: Bytes) -> Lanes:
@@ -70,12 +71,13 @@ def draw(points: Floats, triangles: Indices, texture: Lanes, places: Floats, out
             first, last = max(0, int(np.ceil(low - 1e-6))), min(width - 1, int(np.floor(high + 1e-6)))
             u = np.int64((u0 + ux * (first - ax) + uy * (y - ay)) * one)
             v = np.int64((v0 + vx * (first - ax) + vy * (y - ay)) * one)
-            for x in range(first, last + 1):
-                column, row = u >> 16, v >> 16
+            for x in range(np.uint64(first), np.uint64(max(first, last + 1))):
+                # Unsigned, as numba looks at the sign of every other index.
+                column, row = np.uint64(u >> 16), np.uint64(v >> 16)
                 across, down = np.uint64((u >> 8) & 255), np.uint64((v >> 8) & 255)
                 back, up = np.uint64(256) - across, np.uint64(256) - down
-                above = ((texture[row, column] * back + texture[row, column + 1] * across + _HALF) >> _BITS) & _EVERY_LANE
-                below = ((texture[row + 1, column] * back + texture[row + 1, column + 1] * across + _HALF) >> _BITS) & _EVERY_LANE
+                above = ((texture[row, column] * back + texture[row, column + _ONE] * across + _HALF) >> _BITS) & _EVERY_LANE
+                below = ((texture[row + _ONE, column] * back + texture[row + _ONE, column + _ONE] * across + _HALF) >> _BITS) & _EVERY_LANE
                 colour = (above * up + below * down + _HALF) >> _BITS
                 out[y, x, 0] = np.uint8(colour & _BYTE)
                 out[y, x, 1] = np.uint8((colour >> _LANE) & _BYTE)
