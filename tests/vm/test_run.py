@@ -1,0 +1,51 @@
+"""The loop from a real webcam to a real virtual camera, watched by other programs, with both pulled out and put back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from realtime.portraits import portrait
+
+Boot = Callable[..., Any]
+_LOOP = (str(Path(__file__).with_name("guest") / "loop.py"),)
+_RUN = ("-m", "realtime", "run", "--source", str(portrait("collins")), "--input", "camera:0", "--output", "virtual-camera")
+_MODE = ("--set", "input.width=640", "--set", "input.height=360")
+
+
+@pytest.mark.parametrize(
+    ("command", "kernel"),
+    [pytest.param(_LOOP, "prebuilt-debian12", id="loop-old"), pytest.param((*_RUN, *_MODE), "prebuilt", id="program-new")],
+)
+def test_from_the_webcam_to_the_virtual_camera(boot: Boot, command: tuple[str, ...], kernel: str) -> None:
+    visit = boot("run.py", kernel=kernel, arguments=command, parameters="max_buffers=8")
+    facts = visit.report
+    print(facts["log"])
+    assert facts["running"], facts["log"]
+    seen = facts["opencv"]
+    assert seen["size"] == [640, 360]
+    assert seen["frames"] == 75
+    # One CPU holds the camera, the loop and the reader.
+    assert seen["rate"] > 10
+    assert seen["error"] < 8
+    assert seen["moves"] > 0.01
+    assert seen["label"] > 150
+    assert facts["ffmpeg"] == {"frames": 20, "size": [640, 360]}
+
+    assert facts["unplugged"]["frames"] == 40, "it must keep sending without a camera"
+    assert facts["unplugged"]["error"] > 20, "a card is to be seen, not the last picture"
+    assert facts["unplugged"]["label"] > 100
+    assert facts["camera back"] is not None, facts["log"]
+    assert facts["virtual camera back"] is not None, facts["log"]
+    assert facts["again"]["frames"] == 40
+    assert facts["again"]["error"] < 8
+    assert facts["alive"]
+    for word in ("is gone", "is back", "The virtual camera is gone", "The virtual camera /dev/video10 is back"):
+        assert word in facts["log"]
+
+    assert facts["status"] == 0, facts["log"]
+    assert facts["ended"] < 3
+    assert facts["afterwards"] == ["free"]
