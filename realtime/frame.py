@@ -40,6 +40,7 @@ class Face:
         (smaller is nearer the camera), or None where only the box is known.
     score: 0..1.  track: number of the person, stable over time, None before tracking.
     lost: the person is expected here, but was not measured in this frame (box and landmarks are predictions).
+    points: (6, 2) float32 px, what the detector gives with a box (eyes, nose, mouth, ears), or None.
     """
 
     box: Points
@@ -48,6 +49,7 @@ class Face:
     track: int | None = None
     lost: bool = False
     patch: Patch | None = None
+    points: Points | None = None
 
 
 @dataclass(frozen=True, slots=True)
