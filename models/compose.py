@@ -15,7 +15,8 @@ Floats = NDArray[np.float32]
 
 _SMALL = 56
 # A boundary difference of this many grey levels is more likely hair, a collar or background than light.
-_UNLIKELY = 35.0
+_UNLIKELY = 30.0
+_HUE = 0.4
 
 
 def membrane(target: Bytes, patch: Bytes, mask: Bytes) -> Floats:
@@ -33,10 +34,12 @@ def membrane(target: Bytes, patch: Bytes, mask: Bytes) -> Floats:
     cover = cv2.resize(drawn, size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255.0
     ours = cv2.resize(patch, size, interpolation=cv2.INTER_AREA).astype(np.float32) / np.maximum(cover, 0.05)[..., None]
     difference = cv2.resize(target, size, interpolation=cv2.INTER_AREA).astype(np.float32) - ours
-    likely = 1.0 / (1.0 + (np.abs(difference).mean(axis=2) / _UNLIKELY) ** 4)
+    likely = 1.0 / (1.0 + (np.abs(difference).max(axis=2) / _UNLIKELY) ** 4)
     # The pyramid trusts a lone doubtful pixel more the wider it looks, so doubtful ones are left out altogether.
     weight = np.where(ring & (cover > 0.5) & (likely > 0.3), likely, 0.0).astype(np.float32)
-    return push_pull(difference, weight)
+    # Hue at the rim is that of hair, beard and collar shining in; what a wrong light leaves over is brightness.
+    grey = difference.mean(axis=2, keepdims=True)
+    return push_pull(grey + _HUE * (difference - grey), weight)
 
 
 def _outline(opacity: Bytes) -> NDArray[np.bool_]:

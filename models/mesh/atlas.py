@@ -74,7 +74,7 @@ def _light(image: Bytes, points: Floats, directions: Floats) -> Floats:
     radius = max(1, round(float(np.ptp(points[:, 0])) / 60))
     colours = relight.sample(image, points[PLAIN_SKIN, :2], radius)
     brightness = colours.mean(axis=1, keepdims=True).repeat(3, axis=1)
-    even = np.full_like(brightness, float(np.median(brightness)))
+    even = np.median(brightness, axis=0)
     light = relight.fit(brightness, even, basis[PLAIN_SKIN], relight.facing(directions)[PLAIN_SKIN])
     # What is not seen squarely is extrapolated by the harmonics; half strength is safer than a wrong full one.
     factors = relight.gain(light, basis) ** 0.8
@@ -113,7 +113,7 @@ def build_atlas(photos: Sequence[tuple[Bytes, Floats]]) -> Atlas:
 
 def _finish(texture: Floats, best: Floats, shape: NDArray[np.float64]) -> Atlas:
     """Fill what no photo saw: first from the other half of the face, then from the surroundings."""
-    known = np.clip((best - 0.08) / 0.2, 0.0, 1.0)
+    known = np.clip((best - 0.15) / 0.3, 0.0, 1.0)
     other = known[:, ::-1] * (1 - known) * 0.7
     both = known + other
     merged = (texture * known[..., None] + texture[:, ::-1] * other[..., None]) / np.maximum(both, 1e-6)[..., None]

@@ -117,7 +117,7 @@ class MeshEngine:
         inside = (skin[:, 0] >= 0) & (skin[:, 0] < width) & (skin[:, 1] >= 0) & (skin[:, 1] < height)
         say = relight.facing(directions)[PLAIN_SKIN] * inside
         colours = relight.sample(image, skin[:, :2], radius)
-        found = relight.fit(colours, np.broadcast_to(self._tone, colours.shape), basis[PLAIN_SKIN], say)
+        found = relight.fit(colours, self._tone, basis[PLAIN_SKIN], say)
         if target.light is None or target.time is None:
             target.light = found
         else:

@@ -14,7 +14,7 @@ from models.mesh.topology import VERTICES
 Floats = NDArray[np.float32]
 
 # How strongly each harmonic is pulled to zero: the face shows only half of the sphere of directions.
-_DAMPING = np.array([0.0, 0.02, 0.02, 0.02, 0.15, 0.15, 0.15, 0.15, 0.15])
+_DAMPING = np.array([0.0, 0.02, 0.02, 0.03, 0.25, 0.25, 0.25, 0.25, 0.25])
 GAIN_LOW, GAIN_HIGH = 0.15, 4.0
 
 
@@ -36,30 +36,32 @@ def sample(image: NDArray[np.uint8], points: Floats, radius: int) -> Floats:
     return np.asarray(image[rows, columns].mean(axis=(1, 2)), np.float32)
 
 
-def fit(colours: Floats, albedo: Floats, basis: Floats, weights: Floats) -> Floats:
-    """Light (9, 3) that makes `albedo` (n, 3) look like `colours` (n, 3) on a surface with harmonics `basis` (n, 9).
+def fit(colours: Floats, tone: Floats, basis: Floats, weights: Floats) -> Floats:
+    """Light (9, 3) that makes skin of one colour `tone` (3,) look like `colours` (n, 3) on a surface with harmonics (n, 9).
 
-    weights: (n,) 0..1.  Points that no smooth light explains (hair, shadow edges, a hand) lose their say in two rounds
-    of reweighting (Huber).  Without any weight the light is neutral: it changes nothing.
+    weights: (n,) 0..1.  The form of the light is one for all colours: nine numbers a colour would make the rim of the
+    face, where little is seen squarely, drift in hue.  Points that no smooth light explains (hair, shadow edges, a hand)
+    lose their say in three rounds of reweighting (Huber).  Without any weight the light is neutral: it changes nothing.
     """
     light = np.zeros((9, 3), np.float64)
     light[0] = 1.0
     if weights.sum() < 8:
         return light.astype(np.float32)
+    bright = colours.mean(axis=1).astype(np.float64)
     # The first round must not be led by what is far too dark or bright to be lit skin, or the later ones never recover.
-    ratio = np.log(np.maximum(colours.mean(axis=1), 1.0) / albedo.mean(axis=1))
+    ratio = np.log(np.maximum(bright, 1.0))
     say = weights / (1.0 + ((ratio - np.median(ratio[weights > 0])) / 0.6) ** 4)
+    form = np.zeros(9)
     for _ in range(3):
-        for channel in range(3):
-            design = basis * albedo[:, channel : channel + 1]
-            weighted = design * say[:, None]
-            energy = float(np.einsum("ij,ij->", weighted[:, :1], design[:, :1]))
-            normal = weighted.T @ design + np.diag(_DAMPING * energy)
-            light[:, channel] = np.linalg.solve(normal + 1e-6 * np.eye(9), weighted.T @ colours[:, channel])
-        error = np.abs(colours - albedo * (basis @ light)).mean(axis=1)
+        weighted = basis * say[:, None]
+        normal = weighted.T @ basis + np.diag(_DAMPING * say.sum() + 1e-6)
+        form = np.linalg.solve(normal, weighted.T @ bright)
+        error = np.abs(bright - basis @ form)
         scale = 1.5 * np.median(error[weights > 0]) + 2.0
         say = weights * np.minimum(1.0, scale / np.maximum(error, 1e-6)) ** 2
-    return light.astype(np.float32)
+    shading = np.maximum(basis @ form, 1.0)[:, None]
+    hue = (say[:, None] * colours / shading).sum(axis=0) / say.sum()
+    return np.asarray(form[:, None] * hue / tone, np.float32)
 
 
 def gain(light: Floats, basis: Floats) -> Floats:
