@@ -76,8 +76,8 @@ def _light(image: Bytes, points: Floats, directions: Floats) -> Floats:
     brightness = colours.mean(axis=1, keepdims=True).repeat(3, axis=1)
     even = np.median(brightness, axis=0)
     light = relight.fit(brightness, even, basis[PLAIN_SKIN], relight.facing(directions)[PLAIN_SKIN])
-    # What is not seen squarely is extrapolated by the harmonics; half strength is safer than a wrong full one.
-    factors = relight.gain(light, basis) ** 0.8
+    # What is not seen squarely is extrapolated by the harmonics; a little too weak is safer than a little too strong.
+    factors = relight.gain(light, basis) ** 0.9
     return np.asarray(np.clip(factors / np.median(factors[PLAIN_SKIN]), 0.5, 1.6), np.float32)
 
 
