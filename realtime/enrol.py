@@ -1,0 +1,125 @@
+"""Enrolment: photos of a person -> an identity, or everything that is wrong with the photos."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from models import quality
+from models.detector import Detector
+from models.finding import faces, height
+from models.landmarks import Landmarker, Landmarks
+from models.mesh.atlas import build_atlas
+from realtime import photo
+from realtime.frame import Image, RealtimeError
+from realtime.identities import Consent, Identity, PhotoRecord
+
+# Brands in the header of the picture files that iPhones write.
+_APPLE = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
+_SMALLEST = 16
+# A face less than this share of the largest one's height belongs to a passer-by.
+_PASSER_BY = 0.25
+# A face higher than this is made smaller: the atlas takes no more, and sampling it from more pixels would add noise.
+_FACE_HEIGHT = 640.0
+
+
+def read_photo(path: str | Path) -> Image:
+    """The picture (h, w, 3) BGR uint8, upright as its EXIF data says; of an animation the first one.
+
+    Raises RealtimeError for what is missing, a folder, empty, too small, not a picture, cut off, or in Apple's HEIC format.
+    """
+    place = Path(path)
+    if place.is_file():
+        try:
+            with place.open("rb") as file:
+                header = file.read(12)
+        except OSError as error:
+            raise RealtimeError(f"{path} may not be read: {error.strerror}.") from error
+        if header[4:8] == b"ftyp" and header[8:12] in _APPLE:
+            raise RealtimeError(f"{path} is in Apple's HEIC format, which is not read; save it as JPEG and give that.")
+    image = photo.read_photo(str(path))
+    if min(image.shape[:2]) < _SMALLEST:
+        raise RealtimeError(f"{path} is {image.shape[1]}x{image.shape[0]} px; a photo of a face needs far more.")
+    return image
+
+
+def enrol(
+    name: str,
+    paths: Sequence[str | Path],
+    detector: Detector,
+    landmarker: Landmarker,
+    consent: Consent | None,
+    face: int | None = None,
+) -> Identity:
+    """The identity of the person in the photos; nothing is stored.
+
+    face: which face of a photo that shows several, from 1 at the left.
+    Raises one RealtimeError that names every photo with something wrong, and what.
+    """
+    if not paths:
+        raise RealtimeError(f"There is no photo of {name}; give at least one.")
+    views: list[tuple[Image, Landmarks]] = []
+    records: list[PhotoRecord] = []
+    troubles: list[str] = []
+    for path in paths:
+        try:
+            record = PhotoRecord(Path(path).name, _sha256(path))
+            if record.sha256 and record.sha256 in {earlier.sha256 for earlier in records}:
+                continue
+            views.append(_view(path, detector, landmarker, face))
+            records.append(record)
+        except RealtimeError as error:
+            troubles.append(str(error))
+    if troubles:
+        raise RealtimeError("\n".join(troubles))
+    try:
+        return Identity(name, build_atlas(views), consent, tuple(records))
+    except ValueError as error:
+        raise RealtimeError(f"No face can be made from {', '.join(map(str, paths))}: {error}.") from error
+
+
+def _view(path: str | Path, detector: Detector, landmarker: Landmarker, face: int | None) -> tuple[Image, Landmarks]:
+    """A photo and the landmarks of the one face meant; raises RealtimeError with all that is wrong."""
+    image = read_photo(path)
+    found = faces(image, detector, landmarker)
+    if not found:
+        raise RealtimeError(f"{path}: no face was found; give a photo that shows the whole face from the front.")
+    tallest = max(map(height, found))
+    found = [landmarks for landmarks in found if height(landmarks) >= _PASSER_BY * tallest]
+    if len(found) == 1:
+        chosen = found[0]
+    elif face is None:
+        raise RealtimeError(f"{path}: {len(found)} faces were found ({_listed(found, image)}); choose one with --face N.")
+    elif 1 <= face <= len(found):
+        chosen = found[face - 1]
+    else:
+        raise RealtimeError(f"{path}: there is no face {face}; {len(found)} were found ({_listed(found, image)}).")
+    wrong = quality.problems(image, chosen)
+    if wrong:
+        raise RealtimeError(f"{path}: {'; '.join(wrong)}.")
+    factor = _FACE_HEIGHT / max(height(chosen), 1.0)
+    if factor >= 1:
+        return image, chosen
+    small = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+    return np.asarray(small, np.uint8), np.asarray(chosen * factor, np.float32)
+
+
+def _listed(found: Sequence[Landmarks], image: Image) -> str:
+    """Where the faces are, numbered from the left."""
+    places = []
+    for number, landmarks in enumerate(found, 1):
+        x, y = landmarks[:, 0].mean() / image.shape[1], landmarks[:, 1].mean() / image.shape[0]
+        places.append(f"{number}: {x:.0%} from the left, {y:.0%} from the top")
+    return "; ".join(places)
+
+
+def _sha256(path: str | Path) -> str:
+    """Of the file; of what cannot be read `read_photo` tells, so here nothing."""
+    try:
+        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    except OSError:
+        return ""
