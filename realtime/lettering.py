@@ -24,9 +24,9 @@ def letter(text: str, size: int, colour: str, *, plate: bool, mono: bool = False
     rim = 0 if plate else max(1, size // 12)
     edge = max(2, size * 2 // 5) if plate else rim
     left, top, right, bottom = ImageDraw.Draw(Picture.new("L", (1, 1))).multiline_textbbox((0, 0), text, font=font, stroke_width=rim)
-    # The plate keeps the height of a full line, so that a clock does not make it jump.
+    # The plate keeps the height of full lines, so that a clock does not make it jump.
     ascent, descent = font.getmetrics() if isinstance(font, ImageFont.FreeTypeFont) else (size, 0)
-    top, bottom = min(top, 0), max(bottom, ascent + descent)
+    top, bottom = min(top, 0), max(bottom + (descent if "\n" in text else 0), ascent + descent)
     picture = Picture.new("RGBA", (max(1, round(right - left) + 2 * edge), max(1, round(bottom - top) + edge)), (0, 0, 0, 0))
     draw = ImageDraw.Draw(picture)
     if plate:
