@@ -4,19 +4,33 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cv2
 
-from realtime.config import AnimatedInput, CameraInput, ImageInput, NoOutput, Output, RecordingOutput, Settings, VideoInput, WindowOutput
-from realtime.frame import RealtimeError, Sink, Source, Stage
+from realtime.config import (
+    AnimatedInput,
+    CameraInput,
+    DetectSettings,
+    ImageInput,
+    NoOutput,
+    Output,
+    RecordingOutput,
+    Settings,
+    SwapSettings,
+    VideoInput,
+    WindowOutput,
+)
+from realtime.frame import Frame, RealtimeError, Sink, Source, Stage
 from realtime.loop import Loop
 from realtime.meter import lines
 from realtime.output import Nothing, Painted, VirtualCamera
 from realtime.overlay import Mirror, Overlay, Statistics, label_off
+from realtime.photo import read_photo
 from realtime.pipeline import Pipeline
+from realtime.portraits import portrait
 from realtime.trace import Trace
 
 if TYPE_CHECKING:
@@ -48,6 +62,7 @@ def build(
     with ExitStack() as open_parts:
         detector, landmarker = _models(settings, open_parts)
         identities = _identities(settings, detector, landmarker, photo_face)
+        _warm(detector, landmarker, identities)
         detect, track, swap, blend = _stages(settings, detector, landmarker, identities)
         log = _closing(open_parts, Trace(trace)) if trace else None
         source = _closing(open_parts, _source(settings))
@@ -117,6 +132,18 @@ def _stages(
     track = Track(landmarker, settings.track)
     detect = Detect(detector, settings.detect, lambda: track.searching)
     return detect, track, Swap({name: identity.atlas for name, identity in identities.items()}, settings.swap), Blend(settings.blend)
+
+
+def _warm(detector: Detector, landmarker: Landmarker, identities: dict[str, Identity]) -> None:
+    """Take a known face through stages of their own, so that everything is compiled and loaded before the first frame."""
+    settings = Settings(detect=DetectSettings(interval=0), swap=SwapSettings(sources=tuple(identities)[:1]))
+    stages = _stages(settings, detector, landmarker, identities)
+    with suppress(RealtimeError):
+        image = read_photo(str(portrait("hopper")))
+        for index in range(2):
+            frame = Frame(image, index, index / 30)
+            for stage in stages:
+                frame = stage(frame)
 
 
 def _aside(detect: Any) -> Any:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -73,19 +75,78 @@ def run(
     with _plainly() as console:
         from realtime.build import build
         from realtime.frame import RealtimeError
+        from realtime.meter import write
+        from realtime.spec import gather
 
         def settings() -> Settings:
-            return _settings(config, source, input, output, set, overwrite)
+            return gather(config, source or [], input, output or [], set or [], overwrite)
 
         if trace and trace.exists() and not overwrite:
             raise RealtimeError(f"The trace {trace} exists; --overwrite replaces it.")
         wanted = settings()
         spare = "outputs" not in wanted.model_fields_set
-        with build(wanted, photo_face=face, spare_outputs=spare, trace=trace) as loop:
-            _go(loop, console, settings if config else None)
+        with build(wanted, photo_face=face, spare_outputs=spare, trace=trace) as loop, _progress(loop, console) as advance:
+            loop.run(advance, settings)
         _summary(loop.pipeline.statistics(), [entry.path for entry in wanted.outputs if entry.kind == "recording"])
         if json:
-            _write_json(json, loop.pipeline.statistics())
+            write(json, loop.pipeline.statistics())
+
+
+@app.command()
+def enrol(
+    name: Annotated[str, typer.Argument(help="What to call this face.")],
+    photos: Annotated[list[Path], typer.Argument(help="One or more photos of one person.")],
+    consent: Annotated[bool, typer.Option("--i-have-consent", help="The person agreed; for scripts, asks nothing.")] = False,
+    face: Face = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Check photos of a person and keep the face under a name, with the statement that the person agreed."""
+    with _plainly():
+        from contextlib import closing
+
+        from models.detector import Detector
+        from models.landmarks import Landmarker
+        from realtime import identities
+        from realtime.enrol import enrol as make
+        from realtime.frame import RealtimeError
+
+        identities.check_name(name)
+        if name in identities.names() and not overwrite:
+            raise RealtimeError(f"{name} is enrolled already; choose another name, or replace it with --overwrite.")
+        with closing(Detector()) as detector, closing(Landmarker()) as landmarker:
+            identity = make(name, photos, detector, landmarker, None, face)
+        if not consent:
+            _ask(name)
+        kept = replace(identity, consent=identities.Consent.now())
+        typer.echo(f"{name} is enrolled: {identities.save(kept, overwrite)}")
+
+
+def _ask(name: str) -> None:
+    """Have the person's agreement confirmed; raises RealtimeError without it."""
+    from realtime.frame import RealtimeError
+
+    if not sys.stdin.isatty():
+        raise RealtimeError(f"Has the person agreed? Without a terminal to ask on, say so with --i-have-consent. {name} was not enrolled.")
+    if not typer.confirm("Has this person agreed that you use their face in video calls and recordings?"):
+        raise RealtimeError(f"{name} was not enrolled.")
+
+
+@app.command()
+def identities(remove: Annotated[str | None, typer.Option("--remove", help="Delete this one.")] = None) -> None:
+    """List everybody enrolled, or delete one."""
+    with _plainly():
+        from realtime import identities as store
+
+        if remove:
+            store.remove(remove)
+            typer.echo(f"{remove} is deleted.")
+            return
+        for name in store.names():
+            known = store.load(name)
+            date = known.consent.date[:10] if known.consent else "never"
+            typer.echo(f"{name:20} agreed {date}, {len(known.photos)} photo{'s' * (len(known.photos) != 1)}")
+        if not store.names():
+            typer.echo("Nobody is enrolled yet: swapcam enrol NAME photo.jpg.")
 
 
 @app.command()
@@ -94,10 +155,10 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder for swapcam-demo.mp4 and swapcam-demo.png, replaced where they exist.")] = Path(),
 ) -> None:
     """See it work without camera, photo or download: one portrait, moved like a person, wears the face of another."""
-    with _plainly() as console:
+    with _plainly():
         from realtime.demo import demo as show
 
-        figures, files = show(seconds, out, lambda loop: _go(loop, console, None))
+        figures, files = show(seconds, out)
         _summary(figures, [str(path) for path in files])
 
 
@@ -134,48 +195,6 @@ def cameras() -> None:
             typer.echo("No camera was found; swapcam doctor says what to do.")
 
 
-def _settings(
-    config: Path | None, source: list[str] | None, input: str | None, output: list[str] | None, changes: list[str] | None, overwrite: bool
-) -> Settings:
-    """The settings file, then the options, then --set."""
-    from realtime import spec
-    from realtime.settings import Draft, load
-
-    draft = load(config) if config else Draft()
-    spec.apply(draft, input, output or [], overwrite)
-    if source:
-        draft.put(("swap", "sources"), source, "--source")
-    for change in changes or []:
-        draft.assign(change)
-    spec.pace(draft)
-    return draft.check()
-
-
-def _go(loop: Loop, console: Console, settings: Callable[[], Settings] | None) -> None:
-    """Run the loop until it ends, with its signals and, for a file, a progress bar."""
-    from realtime.frame import RealtimeError
-    from realtime.keys import signals
-
-    marks: set[str] = set()
-
-    def between() -> None:
-        if "toggle" in marks:
-            marks.discard("toggle")
-            loop.press("s")
-        if "reload" in marks:
-            marks.discard("reload")
-            try:
-                if settings:
-                    loop.change(settings())
-                    logging.getLogger("realtime").info("The settings were read again.")
-            except RealtimeError as error:
-                logging.getLogger("realtime").warning("%s", error)
-        advance()
-
-    with signals(loop.pipeline.quit, lambda: marks.add("toggle"), lambda: marks.add("reload")), _progress(loop, console) as advance:
-        loop.pipeline.run(between)
-
-
 @contextmanager
 def _progress(loop: Loop, console: Console) -> Iterator[Callable[[], None]]:
     """A bar for a file on a terminal; nothing otherwise."""
@@ -197,25 +216,12 @@ def _progress(loop: Loop, console: Console) -> Iterator[Callable[[], None]]:
 
 
 def _summary(figures: Statistics, files: list[str]) -> None:
-    latency = figures.latency
-    where = ", ".join(f"{name} {count}" for name, count in figures.dropped.items() if count)
-    typer.echo(f"Frames   {figures.frames} in {figures.seconds:.1f} s, {figures.fps:.1f} fps")
-    typer.echo(f"Latency  p50 {latency.p50 * 1e3:.1f} ms, p95 {latency.p95 * 1e3:.1f} ms, p99 {latency.p99 * 1e3:.1f} ms")
-    typer.echo(f"Dropped  {figures.dropped_total}" + (f" ({where})" if where else ""))
+    from realtime.meter import summary
+
+    for line in summary(figures):
+        typer.echo(line)
     for path in files:
         typer.echo(f"Written  {path}")
-
-
-def _write_json(path: Path, figures: Statistics) -> None:
-    import json
-
-    from realtime.frame import RealtimeError
-    from realtime.meter import figures as plain
-
-    try:
-        path.write_text(json.dumps(plain(figures), indent=1) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise RealtimeError(f"{path} cannot be written: {error.strerror}.") from None
 
 
 @contextmanager
@@ -246,7 +252,6 @@ def _plainly() -> Iterator[Console]:
         raise typer.Exit(130) from None
     finally:
         logger.removeHandler(handler)
-
 
 
 __all__ = ["app", "main"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import deque
 from pathlib import Path
 
 import cv2
@@ -20,7 +20,6 @@ from realtime.config import (
     WindowOutput,
 )
 from realtime.frame import Frame, Image, RealtimeError
-from realtime.loop import Loop
 from realtime.meter import Statistics
 from realtime.overlay import Overlay
 from realtime.portraits import portrait
@@ -32,33 +31,39 @@ _ROW = 360
 class Pairs:
     """Two stages that keep a few frames as they were and as they became.
 
-    interval: seconds between two moments, on the source's clock.
+    interval: seconds between two moments, on the source's clock; the first comes after half of it.
     """
 
     def __init__(self, interval: float, wanted: int = _MOMENTS) -> None:
         self.pairs: list[tuple[Image, Image]] = []
         self._interval, self._wanted = interval, wanted
-        self._asked: Frame | None = None
+        self._due: float | None = None
+        # Frames that may still be on their way through the stages between.
+        self._under_way: deque[Frame] = deque(maxlen=4)
 
     def before(self, frame: Frame) -> Frame:
         """Stage before all others."""
-        due = self._asked is None or frame.time >= self._asked.time + self._interval
-        if due and len(self.pairs) < self._wanted:
-            self._asked = frame
+        if self._due is None:
+            self._due = frame.time + self._interval / 2
+        if len(self.pairs) < self._wanted and frame.time >= self._due:
+            self._under_way.append(frame)
         return frame
 
     def after(self, frame: Frame) -> Frame:
         """Stage after all others; a frame without a swapped face is not worth keeping."""
-        asked = self._asked
-        if asked is not None and asked.index == frame.index and any(face.patch is not None for face in frame.faces):
-            self.pairs.append((asked.image, frame.image))
+        if self._due is not None and frame.time >= self._due and any(face.patch is not None for face in frame.faces):
+            for asked in tuple(self._under_way):
+                if asked.index == frame.index:
+                    self.pairs.append((asked.image, frame.image))
+                    self._due = frame.time + self._interval
+                    self._under_way.clear()
         return frame
 
 
-def demo(seconds: float, folder: Path, run: Callable[[Loop], None]) -> tuple[Statistics, list[Path]]:
+def demo(seconds: float, folder: Path) -> tuple[Statistics, list[Path]]:
     """Run the demonstration into `folder`; the loop's figures and the files written, which replace those of earlier times.
 
-    run: runs the loop to its end.  Preview and virtual camera are used where there are any.  Raises RealtimeError.
+    Preview and virtual camera are used where there are any.  Raises RealtimeError.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -73,7 +78,7 @@ def demo(seconds: float, folder: Path, run: Callable[[Loop], None]) -> tuple[Sta
     )
     pairs = Pairs(seconds / (_MOMENTS + 1))
     with build(settings, spare_outputs=True, around=(pairs.before, pairs.after)) as loop:
-        run(loop)
+        loop.run()
     files = [video] if video.exists() else []
     if pairs.pairs:
         _write(picture, _side_by_side(np.asarray(cv2.imread(str(source)), np.uint8), pairs.pairs, settings.overlay))

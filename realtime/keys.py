@@ -12,7 +12,7 @@ from types import FrameType
 from realtime.config import Output, Settings, WindowOutput
 
 HELP = {
-    "s": "swap on and off",
+    "s": "swap on and off (the space bar too)",
     "n": "next source",
     "l": "label on and off",
     "i": "statistics on and off",
@@ -25,7 +25,7 @@ QUIT, SNAPSHOT = ("q", "esc"), "p"
 
 def press(key: str, settings: Settings, label: str = "AI-altered") -> Settings:
     """The settings after a key; `label` is what comes back when it is switched on.  Other keys change nothing."""
-    if key == "s":
+    if key in ("s", "space"):
         return settings.model_copy(update={"swap": settings.swap.model_copy(update={"enabled": not settings.swap.enabled})})
     if key == "n":
         return settings.model_copy(update={"swap": settings.swap.model_copy(update={"sources": _turned(settings.swap.sources)})})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import cv2
 
 from realtime.config import Settings, WindowOutput
 from realtime.frame import RealtimeError, Source
-from realtime.keys import QUIT, SNAPSHOT, press, snapshot_path
+from realtime.keys import QUIT, SNAPSHOT, press, signals, snapshot_path
 from realtime.output import Painted
 from realtime.overlay import Mirror, Overlay, Statistics, label_off
 from realtime.pipeline import Pipeline
@@ -34,6 +34,27 @@ class Loop:
         self._overlay: Overlay = parts["overlay"]
         self._windows: list[tuple[Painted, Mirror, Statistics]] = []
         self._label = "AI-altered" if label_off(settings.overlay) else settings.overlay.label
+
+    def run(self, between: Callable[[], None] | None = None, settings: Callable[[], Settings] | None = None) -> None:
+        """Run to the end; Ctrl-C and signals count meanwhile.  Raises like Pipeline.run().
+
+        between: called about thirty times a second.  settings: reads the settings again, for SIGHUP.
+        """
+        marks: set[str] = set()
+
+        def look() -> None:
+            if "toggle" in marks:
+                marks.discard("toggle")
+                self.press("s")
+            if "reload" in marks:
+                marks.discard("reload")
+                if settings:
+                    self._reload(settings)
+            if between:
+                between()
+
+        with signals(self.pipeline.quit, lambda: marks.add("toggle"), lambda: marks.add("reload")):
+            self.pipeline.run(look)
 
     def add_window(self, window: Painted, mirror: Mirror, panel: Statistics) -> None:
         """Know a preview window with the stages that its settings switch."""
@@ -81,6 +102,14 @@ class Loop:
             return None
         logger.info("Snapshot %s", path.name)
         return path
+
+    def _reload(self, settings: Callable[[], Settings]) -> None:
+        try:
+            self.change(settings())
+        except RealtimeError as error:
+            logger.warning("%s", error)
+        else:
+            logger.info("The settings were read again.")
 
     def _arrange(self, settings: Settings) -> None:
         wanted = [output for output in settings.outputs if isinstance(output, WindowOutput)]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+
+from realtime.frame import RealtimeError
 
 _SHORTEST = 1e-5
 _STEP = math.log(1.01)
@@ -139,13 +143,27 @@ class Statistics:
 def lines(statistics: Statistics) -> list[str]:
     """The figures as short lines for the panel in the preview."""
     latency = statistics.latency
-    where = ", ".join(f"{name} {count}" for name, count in statistics.dropped.items() if count)
     return [
         f"{statistics.fps_now:.1f} fps   {statistics.frames} frames",
         f"latency {latency.p50 * 1e3:.0f} / {latency.p95 * 1e3:.0f} ms (p50 / p95)",
-        f"dropped {statistics.dropped_total}" + (f" ({where})" if where else ""),
+        f"dropped {_dropped(statistics)}",
         *(f"{stage.name} {stage.recent * 1e3:.1f} ms" for stage in statistics.stages),
     ]
+
+
+def summary(statistics: Statistics) -> list[str]:
+    """What is said at the end of a run."""
+    latency = statistics.latency
+    return [
+        f"Frames   {statistics.frames} in {statistics.seconds:.1f} s, {statistics.fps:.1f} fps",
+        f"Latency  p50 {latency.p50 * 1e3:.1f} ms, p95 {latency.p95 * 1e3:.1f} ms, p99 {latency.p99 * 1e3:.1f} ms",
+        f"Dropped  {_dropped(statistics)}",
+    ]
+
+
+def _dropped(statistics: Statistics) -> str:
+    where = ", ".join(f"{name} {count}" for name, count in statistics.dropped.items() if count)
+    return f"{statistics.dropped_total}" + (f" ({where})" if where else "")
 
 
 def figures(statistics: Statistics) -> dict[str, object]:
@@ -162,9 +180,17 @@ def figures(statistics: Statistics) -> dict[str, object]:
     }
 
 
+def write(path: Path, statistics: Statistics) -> None:
+    """Write the figures as JSON; raises RealtimeError."""
+    try:
+        path.write_text(json.dumps(figures(statistics), indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise RealtimeError(f"{path} cannot be written: {error.strerror}.") from None
+
+
 def milliseconds(spread: Spread) -> dict[str, float]:
     """p50, p95, p99 and max in milliseconds."""
     return {name: round(getattr(spread, name) * 1e3, 3) for name in ("p50", "p95", "p99", "max")}
 
 
-__all__ = ["Meter", "Pace", "Spread", "StageTimes", "Statistics", "figures", "lines", "milliseconds"]
+__all__ = ["Meter", "Pace", "Spread", "StageTimes", "Statistics", "figures", "lines", "milliseconds", "summary", "write"]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from pathlib import PurePath
+from collections.abc import Sequence
+from pathlib import Path, PurePath
 from typing import Any
 
+from realtime.config import Settings
 from realtime.frame import RealtimeError
-from realtime.settings import Draft
+from realtime.settings import Draft, load
 
 _PHOTOS = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
 _WORDS = ("virtual-camera", "window", "none")
@@ -41,7 +43,21 @@ def output_of(text: str) -> dict[str, Any]:
     return {"kind": "recording", "path": text}
 
 
-def apply(draft: Draft, input: str | None, outputs: list[str], overwrite: bool) -> None:
+def gather(
+    config: Path | None, sources: Sequence[str], input: str | None, outputs: Sequence[str], changes: Sequence[str], overwrite: bool
+) -> Settings:
+    """The settings of a run: the file's, over them the options', over them those of --set; raises RealtimeError."""
+    draft = load(config) if config else Draft()
+    apply(draft, input, outputs, overwrite)
+    if sources:
+        draft.put(("swap", "sources"), list(sources), "--source")
+    for change in changes:
+        draft.assign(change)
+    pace(draft)
+    return draft.check()
+
+
+def apply(draft: Draft, input: str | None, outputs: Sequence[str], overwrite: bool) -> None:
     """Put the command line's input and outputs over the file's; what the file says of the same kind stays."""
     if input is not None:
         wanted = input_of(input)
@@ -80,4 +96,4 @@ def _lay(draft: Draft, keys: tuple[str, ...], below: dict[str, Any], above: dict
     draft.places |= {path: at for path, at in kept.items() if path[len(keys)] not in above}
 
 
-__all__ = ["apply", "input_of", "output_of", "pace"]
+__all__ = ["apply", "gather", "input_of", "output_of", "pace"]

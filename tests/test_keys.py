@@ -14,7 +14,7 @@ from realtime.keys import HELP, press, signals, snapshot_path
 _START = Settings(swap=SwapSettings(sources=("a", "b", "c")), overlay=OverlaySettings(label="altered by me"))
 
 
-@pytest.mark.parametrize("key", ["s", "l", "i", "m"])
+@pytest.mark.parametrize("key", ["s", "space", "l", "i", "m"])
 def test_a_switch_changes_one_thing_and_pressed_twice_nothing(key: str) -> None:
     once = press(key, _START, "altered by me")
     assert once != _START

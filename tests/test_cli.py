@@ -1,0 +1,190 @@
+"""The command line: what it prints, how it ends, and how fast it answers."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from typer.testing import CliRunner
+
+from realtime.cli import app
+from realtime.portraits import portrait
+
+_ROOT = Path(__file__).resolve().parents[1]
+_SMALL = ["--set", "input.width=320", "--set", "input.height=240"]
+
+
+def _run(*arguments: str) -> tuple[int, str]:
+    """Exit status and everything printed."""
+    result = CliRunner().invoke(app, list(arguments))
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result.exit_code, result.output
+
+
+def _start(*arguments: str, folder: Path) -> subprocess.Popen[str]:
+    environment = os.environ | {"PYTHONPATH": str(_ROOT)}
+    return subprocess.Popen(
+        [sys.executable, "-m", "realtime", *arguments],
+        cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def test_help_and_version_import_nothing_heavy() -> None:
+    heavy = {"numpy", "cv2", "mediapipe", "numba", "pydantic", "scipy"}
+    code = f"import sys, realtime.cli; print(sorted({heavy} & sys.modules.keys()))"
+    result = subprocess.run([sys.executable, "-c", code], cwd=_ROOT, capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
+    assert _run("--version")[0] == 0
+    status, text = _run("--help")
+    assert status == 0
+    for command in ("run", "enrol", "identities", "demo", "doctor", "cameras"):
+        assert re.search(rf"\b{command}\b", text)
+
+
+def test_every_command_explains_itself() -> None:
+    for command in ("run", "enrol", "identities", "demo", "doctor", "cameras"):
+        status, text = _run(command, "--help")
+        assert status == 0, text
+    status, text = _run()
+    assert "Usage" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--input", "animated:"], "Whose face? Give --source with a photo or a name. Nobody is enrolled yet"),
+        (["--source", "anna"], "anna"),
+        (["--source", "missing.jpg"], "missing.jpg"),
+        (["--source", "{hopper}", "--input", "missing.mp4", "--output", "none"], "missing.mp4"),
+        (["--source", "{hopper}", "--input", "camera:99", "--output", "none"], "camera"),
+        (["--source", "{hopper}", "--output", "windw"], 'Did you mean "window"'),
+        (["--source", "{hopper}", "--set", "blend.semm=1"], 'did you mean "seam"'),
+        (["--source", "{hopper}", "--config", "missing.yaml"], "missing.yaml cannot be read"),
+        (["--source", "{hopper}", "--input", "animated:", "--output", "nowhere/out.mp4"], "nowhere"),
+        (["--source", "{hopper}", "--input", "animated:", "--output", "none", "--trace", "nowhere/trace.json"], "cannot be written"),
+        (["--source", "{folder}"], ""),
+    ],
+)
+def test_what_the_user_can_fix_is_one_sentence_and_status_2(
+    arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = {"hopper": str(portrait("hopper")), "folder": str(tmp_path)}
+    status, text = _run("run", *(argument.format(**words) if "{" in argument else argument for argument in arguments))
+    assert status == 2, text
+    assert message in text
+    assert "Traceback" not in text
+    # MediaPipe's own lines apart, the last line is the sentence.
+    assert text.strip().splitlines()[-1].startswith("swapcam: ")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_outputs_that_were_asked_for_have_to_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    if sys.platform != "linux":
+        pytest.skip("only Linux tells by its environment that there is no display")
+    status, text = _run("run", "--source", str(portrait("hopper")), "--input", "animated:", "--output", "window", "--output", "none")
+    assert status == 2
+    assert "window" in text
+
+
+def test_a_clip_becomes_a_clip_with_every_frame(tmp_path: Path) -> None:
+    source, clip = tmp_path / "me.png", tmp_path / "clip.mp4"
+    source.write_bytes(portrait("collins").read_bytes())
+    _clip(clip, np.asarray(cv2.imread(str(portrait("hopper"))), np.uint8), 12)
+    out, figures = tmp_path / "out.mp4", tmp_path / "figures.json"
+    arguments = ["run", "--source", str(source), "--input", str(clip), "--output", str(out), "--json", str(figures)]
+    status, text = _run(*arguments)
+    assert status == 0, text
+    assert "\x1b" not in text
+    assert re.search(r"^Frames   12 in ", text, re.MULTILINE)
+    assert f"Written  {out}" in text
+    with av.open(str(out)) as container:
+        assert sum(1 for _ in container.decode(video=0)) == 12
+    document = json.loads(figures.read_text())
+    assert document["frames"] == 12
+    assert document["dropped"] == 0
+    assert {"p50", "p95", "p99", "max"} == set(document["latency_ms"])
+    before = out.read_bytes()
+    status, text = _run(*arguments)
+    assert status == 2
+    assert "--overwrite" in text
+    assert out.read_bytes() == before
+    assert _run(*arguments, "--overwrite")[0] == 0
+
+
+def _clip(path: Path, image: NDArray[np.uint8], frames: int) -> None:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = image.shape[1], image.shape[0], "yuv420p"
+        for _ in range(frames):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
+        container.mux(stream.encode())
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are sent as POSIX has them")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_ends_within_a_second_with_the_file_closed_and_a_summary(tmp_path: Path, number: int) -> None:
+    arguments = ["run", "--source", str(portrait("collins")), "--input", "animated:", "--output", "out.mp4", *_SMALL]
+    process = _start(*arguments, folder=tmp_path)
+    try:
+        while process.poll() is None and not list(tmp_path.glob("out.part*.mp4")):
+            time.sleep(0.05)
+        time.sleep(1.5)
+        process.send_signal(number)
+        begin = time.perf_counter()
+        out, err = process.communicate(timeout=60)
+        assert process.returncode == 0, err
+        assert time.perf_counter() - begin < 3, "a second, and what a busy machine adds"
+    finally:
+        process.kill()
+    assert "Traceback" not in err
+    assert "Latency" in out
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        assert sum(1 for _ in container.decode(video=0)) > 5
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="this platform has no SIGHUP")
+def test_signals_change_a_running_loop(tmp_path: Path) -> None:
+    settings = tmp_path / "my.yaml"
+    settings.write_text("overlay: {label: first}\n")
+    arguments = ["run", "--source", str(portrait("collins")), "--input", "animated:", "--output", "out.mp4", "--config", "my.yaml", *_SMALL]
+    process = _start(*arguments, folder=tmp_path)
+    try:
+        while process.poll() is None and not list(tmp_path.glob("out.part*.mp4")):
+            time.sleep(0.05)
+        time.sleep(1)
+        for text in ("overlay: {label: none}\n", "overlay: {lable: none}\n"):
+            settings.write_text(text)
+            process.send_signal(signal.SIGHUP)
+            time.sleep(0.5)
+        process.send_signal(signal.SIGUSR1)
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        err = process.communicate(timeout=60)[1]
+    finally:
+        process.kill()
+    assert process.returncode == 0, err
+    assert err.count("The label is off") == 1
+    assert "The settings were read again." in err
+    assert 'my.yaml line 1: unknown key "lable" in overlay; did you mean "label"?' in err
+
+
+def test_doctor_and_cameras_answer() -> None:
+    status, text = _run("doctor")
+    assert status == 0, text
+    assert "Python" in text
+    assert "MediaPipe" in text
+    assert _run("cameras")[0] == 0
