@@ -34,6 +34,12 @@ def wait(done: Callable[[], object], seconds: float) -> float | None:
     return None
 
 
+def showing() -> bool:
+    """Whether the virtual camera carries frames; the driver (0.15) knows its format a little before the first one."""
+    device = loopback.look(VIRTUAL)
+    return device is not None and device.state == "busy"
+
+
 def still(images: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
     """What stands still in the pictures."""
     return np.median(np.stack(images[-9:]), axis=0).astype(np.uint8)
@@ -76,7 +82,7 @@ log = (OUT / "program.log").open("w")
 command = [sys.executable, "-u", *sys.argv[1:]]
 with subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT) as program:
     try:
-        facts["started"] = wait(lambda: loopback.format_now(VIRTUAL) or program.poll() is not None, 90)
+        facts["started"] = wait(lambda: showing() or program.poll() is not None, 90)
         facts["running"] = program.poll() is None
         facts["opencv"] = seen("opencv", 75)
         ffmpeg = ffmpeg_reads(20)
@@ -93,7 +99,7 @@ with subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT) as program:
         # Unloading the driver needs the program to have let the device go, which it notices within a second.
         time.sleep(2.5)
         subprocess.run(["/run/vm-reset-cameras"], check=True, timeout=30)
-        facts["virtual camera back"] = wait(lambda: loopback.format_now(VIRTUAL), 10)
+        facts["virtual camera back"] = wait(showing, 10)
         facts["again"] = seen("again", 40)
         facts["alive"] = program.poll() is None
 
