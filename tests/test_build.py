@@ -1,0 +1,274 @@
+"""Settings to a running loop: the order of opening and closing, the outputs, the changes while it runs."""
+
+from __future__ import annotations
+
+import logging
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from realtime import build as building
+from realtime import identities
+from realtime.build import build, is_photo
+from realtime.config import (
+    AnimatedInput,
+    ImageInput,
+    NoOutput,
+    OverlaySettings,
+    RecordingOutput,
+    Settings,
+    SwapSettings,
+    VideoInput,
+    WindowOutput,
+)
+from realtime.enrol import enrol
+from realtime.frame import Frame, RealtimeError, Source
+from realtime.pipeline import StageError
+from realtime.portraits import portrait
+
+_HOPPER, _COLLINS = str(portrait("hopper")), str(portrait("collins"))
+_SMALL = AnimatedInput(path=_HOPPER, width=480, height=360, seconds=0.5, realtime=False)
+
+
+def _settings(**changes: object) -> Settings:
+    return Settings.model_validate({"input": _SMALL, "outputs": (NoOutput(),), "swap": SwapSettings(sources=(_COLLINS,))} | changes)
+
+
+class _Keep:
+    """A stage that keeps what passes."""
+
+    def __init__(self) -> None:
+        self.frames: list[Frame] = []
+
+    def __call__(self, frame: Frame) -> Frame:
+        self.frames.append(frame)
+        return frame
+
+
+def test_a_file_is_swapped_from_its_first_frame_to_its_last() -> None:
+    before, after = _Keep(), _Keep()
+    with build(_settings(), around=(before, after)) as loop:
+        loop.run()
+        figures = loop.pipeline.statistics()
+    assert [frame.index for frame in after.frames] == list(range(15))
+    assert figures.frames == 15
+    for original, result in zip(before.frames, after.frames, strict=True):
+        assert any(face.patch is not None for face in result.faces)
+        changed = np.abs(original.image.astype(int) - result.image).max(axis=2) > 8
+        left, top, right, bottom = result.faces[0].box
+        rows, columns = np.nonzero(changed)
+        assert changed.mean() > 0.01
+        # Only the face's region is touched.
+        margin = 0.3 * (bottom - top)
+        assert rows.min() > top - margin
+        assert rows.max() < bottom + margin
+        assert columns.min() > left - margin
+        assert columns.max() < right + margin
+    assert {stage.name for stage in figures.stages} == {"animated", "keep", "detect", "track", "swap", "blend", "none"}
+
+
+def test_a_live_source_is_searched_beside_the_loop() -> None:
+    with build(_settings(input=_SMALL.model_copy(update={"realtime": True}))) as loop:
+        loop.run()
+        figures = loop.pipeline.statistics()
+    assert "aside" in {stage.name for stage in figures.stages}
+    assert figures.age is not None
+    assert figures.frames + sum(figures.dropped.values()) == 15
+
+
+@pytest.mark.parametrize("source", ["missing.jpg", "nobody", str(Path(__file__))])
+def test_a_bad_source_fails_before_the_input_opens(source: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def opened(settings: Settings) -> Source:
+        raise AssertionError("the input was opened")
+
+    monkeypatch.setattr(building, "_source", opened)
+    with pytest.raises(RealtimeError), build(_settings(swap=SwapSettings(sources=(source,)))):
+        pass
+
+
+def test_without_a_source_those_enrolled_are_named(detector, landmarker) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(RealtimeError, match="Nobody is enrolled yet"), build(_settings(swap=SwapSettings())):
+        pass
+    identities.save(enrol("anna", [_COLLINS], detector, landmarker, identities.Consent.now()))
+    with pytest.raises(RealtimeError, match=r"Enrolled: anna\."), build(_settings(swap=SwapSettings())):
+        pass
+    with build(_settings(swap=SwapSettings(sources=("anna",)))) as loop:
+        loop.run()
+    with build(_settings(swap=SwapSettings(enabled=False))) as loop:
+        loop.run()
+        assert loop.pipeline.statistics().frames == 15
+
+
+def test_a_name_is_no_photo_and_a_photo_no_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert is_photo("me.jpg")
+    assert is_photo("photos/me")
+    assert not is_photo("anna")
+    Path("anna").touch()
+    assert is_photo("anna")
+
+
+def test_everything_is_closed_in_reverse_also_after_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    closed: list[str] = []
+    source = building._source
+
+    def watched(settings: Settings) -> Source:
+        part = source(settings)
+        close = part.close
+        monkeypatch.setattr(part, "close", lambda: (closed.append("source"), close()))
+        return part
+
+    class Sink:
+        def send(self, frame: Frame) -> None:
+            if frame.index == 3:
+                raise ValueError("got 3")
+
+        def close(self) -> None:
+            closed.append("sink")
+
+    monkeypatch.setattr(building, "_source", watched)
+    monkeypatch.setattr(building, "_sink", lambda *_: Sink())
+    with build(_settings()) as loop, pytest.raises(StageError, match="none, frame 3: ValueError: got 3"):
+        loop.run()
+    assert closed[-2:] == ["sink", "source"]
+
+
+def test_spare_outputs_may_fail_and_asked_ones_may_not(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    bad = RecordingOutput(path=str(tmp_path / "nowhere" / "out.mp4"))
+    with pytest.raises(RealtimeError), build(_settings(outputs=(bad, NoOutput()))):
+        pass
+    with caplog.at_level(logging.WARNING), build(_settings(outputs=(bad, NoOutput())), spare_outputs=True) as loop:
+        loop.run()
+    assert "Going on without one output." in caplog.text
+    with pytest.raises(RealtimeError), build(_settings(outputs=(bad,)), spare_outputs=True):
+        pass
+
+
+def test_a_recording_carries_the_label_and_keeps_the_clip_s_frames(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    outs = {}
+    for label in ("AI-altered", "none"):
+        path = tmp_path / f"{label}.mp4"
+        caplog.clear()
+        settings = _settings(outputs=(RecordingOutput(path=str(path), quality=5),), overlay=OverlaySettings(label=label))
+        with caplog.at_level(logging.INFO), build(settings) as loop:
+            loop.run()
+        assert caplog.text.count("The label is off") == (label == "none")
+        with av.open(str(path)) as container:
+            outs[label] = [frame.to_ndarray(format="bgr24") for frame in container.decode(video=0)]
+    assert len(outs["AI-altered"]) == len(outs["none"]) == 15
+    difference = np.abs(outs["AI-altered"][7].astype(int) - outs["none"][7]).max(axis=2)
+    height, width = difference.shape
+    assert difference[int(height * 0.9) :, : width // 4].max() > 60
+    assert np.median(difference[: height // 2, width // 2 :]) < 10
+
+
+def test_a_clip_keeps_its_own_times(tmp_path: Path, hopper: NDArray[np.uint8]) -> None:
+    clip, out = tmp_path / "clip.mkv", tmp_path / "out.mkv"
+    times = [0, 40, 80, 200, 240, 400]
+    with av.open(str(clip), "w") as container:
+        stream = container.add_stream("mpeg4", rate=1000)
+        stream.width, stream.height, stream.pix_fmt = 256, 300, "yuv420p"
+        stream.codec_context.time_base = stream.time_base = Fraction(1, 1000)
+        for time in times:
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(cv2.resize(hopper, (256, 300))), format="bgr24")
+            frame.pts = time
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    with build(_settings(input=VideoInput(path=str(clip)), outputs=(RecordingOutput(path=str(out)),))) as loop:
+        loop.run()
+    with av.open(str(out)) as container:
+        written = [round(float(frame.time) * 1000) for frame in container.decode(video=0)]
+    assert written == times
+
+
+def test_changes_reach_the_parts_while_it_runs(caplog: pytest.LogCaptureFixture) -> None:
+    settings = _settings(swap=SwapSettings(sources=(_COLLINS, _HOPPER)), input=ImageInput(path=_HOPPER))
+    with build(settings) as loop, caplog.at_level(logging.INFO):
+        parts = loop._parts
+        loop.press("s")
+        assert not parts["swap"].settings.enabled
+        loop.press("space")
+        assert parts["swap"].settings.enabled
+        loop.press("n")
+        assert parts["swap"].settings.sources == (_HOPPER, _COLLINS)
+        loop.press("l")
+        assert parts["overlay"].settings.label == "none"
+        assert caplog.text.count("The label is off") == 1
+        loop.press("l")
+        assert parts["overlay"].settings.label == "AI-altered"
+        loop.change(loop.settings.model_copy(update={"blend": loop.settings.blend.model_copy(update={"seam": 0.5})}))
+        assert parts["blend"].settings.seam == 0.5
+
+
+def test_a_change_that_cannot_be_taken_leaves_what_was(caplog: pytest.LogCaptureFixture) -> None:
+    with build(_settings()) as loop:
+        loop.change(_settings(swap=SwapSettings(sources=("stranger",)), overlay=OverlaySettings(label="new")))
+        assert loop.settings.swap.sources == (_COLLINS,)
+        assert loop.settings.overlay.label == "new"
+        assert "stranger" in caplog.text
+        loop.press("s")
+        assert not loop._parts["swap"].settings.enabled
+
+
+def test_keys_quit_and_take_a_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    endless = _SMALL.model_copy(update={"seconds": None})
+    with build(_settings(input=endless)) as loop:
+        assert loop.snapshot(tmp_path) is None
+
+        def between() -> None:
+            if loop.pipeline.statistics().frames >= 3:
+                loop.press("p")
+                loop.press("q")
+
+        loop.run(between)
+        newest = loop.pipeline.latest
+    (picture,) = tmp_path.glob("swapcam-*.png")
+    image = cv2.imread(str(picture))
+    assert image.shape == (360, 480, 3)
+    assert newest is not None
+    # The label is on it, and nothing else differs from the frame.
+    assert 0 < (np.abs(image.astype(int) - newest.image).max(axis=2) > 0).mean() < 0.1
+
+
+def test_mirror_and_statistics_of_the_preview_are_switched_live(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[Frame] = []
+
+    class Window:
+        main = True
+
+        def __init__(self, settings: WindowOutput, on_key: object) -> None:
+            self.on_key = on_key
+
+        def send(self, frame: Frame) -> None:
+            shown.append(frame)
+            for index, key in ((4, "m"), (7, "i"), (10, "l")):
+                if frame.index == index:
+                    self.on_key(key)  # type: ignore[operator]
+
+        def poll(self) -> None:
+            return
+
+        def close(self) -> None:
+            return
+
+    monkeypatch.setattr("realtime.window.Window", Window)
+    original = _Keep()
+    with build(_settings(outputs=(WindowOutput(mirror=True, statistics=True),)), around=(_Keep(), original)) as loop:
+        loop.run()
+    assert [frame.index for frame in shown] == list(range(15))
+    free = slice(150, 300), slice(380, 480)
+    for index, mirrored in ((2, True), (8, False), (13, False)):
+        plain = original.frames[index].image
+        expected = plain[:, ::-1] if mirrored else plain
+        assert np.array_equal(shown[index].image[free], expected[free])
+    panel = slice(0, 80), slice(0, 80)
+    assert not np.array_equal(shown[6].image[panel], original.frames[6].image[panel])
+    assert np.array_equal(shown[9].image[panel], original.frames[9].image[panel])
+    assert not np.array_equal(shown[9].image, original.frames[9].image)
+    assert np.array_equal(shown[13].image, original.frames[13].image)

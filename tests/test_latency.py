@@ -1,0 +1,51 @@
+"""The benchmarks run and write what they promise; nothing here is timed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from benchmarks.__main__ import app
+from benchmarks.stages import time_calls
+
+
+@pytest.mark.slow
+def test_latency_writes_figures_plot_and_trace(tmp_path: Path) -> None:
+    figures, plot, trace = tmp_path / "latency.json", tmp_path / "latency.png", tmp_path / "trace.json"
+    arguments = ["latency", "--seconds", "3", "--size", "480p", "--json", str(figures), "--plot", str(plot), "--trace", str(trace)]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    assert "\x1b" not in result.output
+    document = json.loads(figures.read_text())
+    assert {"machine", "versions", "command", "fps", "frames", "dropped", "latency_ms", "cpu_ms_per_frame", "rss_mb"} <= set(document)
+    assert set(document["latency_ms"]) >= {"p50", "p95", "max"}
+    assert set(document["rss_mb"]) == {"start", "end", "max"}
+    assert document["frames"] + document["dropped"] >= 85
+    assert 0 < document["latency_ms"]["p50"] <= document["latency_ms"]["p95"] <= document["latency_ms"]["max"]
+    assert document["source_ms_per_frame"] > 0
+    assert plot.read_bytes().startswith(b"\x89PNG")
+    names = {event["name"] for event in json.loads(trace.read_text())}
+    assert {"animated", "track", "swap", "blend", "thread_name"} <= names
+
+
+@pytest.mark.slow
+def test_stages_measures_each_stage_alone(tmp_path: Path) -> None:
+    figures, plot = tmp_path / "stages.json", tmp_path / "stages.png"
+    arguments = ["stages", "--width", "640", "--height", "360", "--frames", "12", "--repeats", "1"]
+    arguments += ["--json", str(figures), "--plot", str(plot)]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    document = json.loads(figures.read_text())
+    assert {"detect", "track", "swap", "blend", "overlay", "recording"} <= set(document["stages"])
+    for row in document["stages"].values():
+        assert 0 <= row["median_ms"] <= row["p95_ms"]
+    # A swap that had no face to work on would cost nothing.
+    assert document["stages"]["swap"]["median_ms"] > 0.3
+    assert plot.exists()
+
+
+def test_warming_up_does_not_count() -> None:
+    assert time_calls(lambda _: None, range(12), 3)["count"] == 12 * 3 - 5
