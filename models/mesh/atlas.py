@@ -19,10 +19,12 @@ from models.mesh.unwrap import sample_texture, spread_many
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
 
-# Lightness (Lab, 0..100) above the skin tone that is still matt skin; the share of gloss and of slow drifts (L, a, b) taken out.
+# Lightness (Lab, 0..100) above the skin tone that is still matt skin; the share of gloss,
+# of one-sided light and of slow drifts (L, a, b) taken out.
 _MATT = 6.0
 _GLOSS = 0.6
-_DRIFT = np.array([0.5, 0.85, 0.85], np.float32)
+_ONE_SIDED = 0.9
+_DRIFT = np.array([0.75, 0.85, 0.85], np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +132,10 @@ def _even(texture: Bytes) -> Bytes:
     tone = np.median(lab[plain_zone()], axis=0)
     gloss = np.maximum(lab[..., 0] - tone[0] - _MATT, 0.0)
     lab[..., 0] -= gloss * _GLOSS
-    drift = cv2.GaussianBlur(lab, (0, 0), TEXTURE_SIZE / 20) - tone
-    lab -= drift * _DRIFT
+    # Faces are nearly symmetric, lamps are not: of two mirror places the one further from the skin tone gives way.
+    coarse = cv2.GaussianBlur(lab, (0, 0), TEXTURE_SIZE / 50)
+    off = np.abs(coarse - tone).sum(axis=2)
+    worse = cv2.GaussianBlur(np.clip((off - off[:, ::-1]) / 8.0, 0.0, 1.0), (0, 0), TEXTURE_SIZE / 50)
+    lab -= (_ONE_SIDED * worse)[..., None] * (coarse - coarse[:, ::-1])
+    lab -= (cv2.GaussianBlur(lab, (0, 0), TEXTURE_SIZE / 20) - tone) * _DRIFT
     return np.asarray(np.rint(np.clip(cv2.cvtColor(lab, cv2.COLOR_LAB2BGR), 0, 1) * 255), np.uint8)
