@@ -106,7 +106,10 @@ def problems(image: Bytes, landmarks: Floats) -> list[str]:
         found.append(f"the face is cut off by the photo's edge ({seen.outside:.0%} of its outline missing, none may be)")
     # In the dark and beyond the edge colours say nothing.
     if seen.lightness >= DARK and (seen.cover_light < COVER_LIGHT or seen.cover_red < COVER_RED):
-        found.append("mouth and chin seem covered by a mask, scarf or hand (lips in the colour of skin expected)")
+        found.append(
+            f"mouth and chin seem covered by a mask, scarf or hand (lips {seen.cover_red:+.0f} redder than the cheeks, "
+            f"at least {COVER_RED:+.0f} expected; chin {seen.cover_light:+.0f} lighter, at least {COVER_LIGHT:+.0f})"
+        )
     return found
 
 
