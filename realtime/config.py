@@ -119,6 +119,7 @@ class TrackSettings(Part):
     filter: Literal["kalman", "one-euro", "none"] = "kalman"
     smoothing: float = Field(1.0, ge=0.0, le=10.0)
     patience: float = Field(3.0, ge=0.0, le=60.0)
+    entry: Unit = 0.65
 
 
 class SwapSettings(Part):

@@ -82,14 +82,15 @@ class BoxFilter:
         self._filter.P = np.diag([(0.03 * size) ** 2] * 4 + [(2.0 * size) ** 2] * 2 + [(0.5 * size) ** 2] * 2)
 
     def predict(self, seconds: float, fade: float = 1.0) -> None:
-        """Move on in time; the velocity is multiplied by `fade`, 0..1, first."""
+        """Move on in time; the velocity is multiplied by `fade`, 0..1, first, that of the size by 0 where fade is under 1."""
         size = float(self._filter.x[2:4, 0].max())
         q = np.array([3.0, 3.0, 0.5, 0.5]) * size**2
         corner = np.diag(q * seconds**2 / 2)
         self._filter.Q = np.block([[np.diag(q * seconds**3 / 3), corner], [corner, np.diag(q * seconds)]])
         self._filter.F = np.eye(8)
         self._filter.F[:4, 4:] = np.eye(4) * seconds
-        self._filter.x[4:] *= fade
+        self._filter.x[4:6] *= fade
+        self._filter.x[6:] *= fade == 1.0
         self._filter.predict()
         self._filter.x[2:4] = np.maximum(self._filter.x[2:4], 1.0)
 

@@ -97,7 +97,7 @@ class Steady:
         """The landmarks that head and shape make together."""
         x, y, size, angle = self._head.position[0] * [self._scale, self._scale, self._scale, 1.0]
         flat = (self._shape.position[:, 0] + 1j * self._shape.position[:, 1]) * size * np.exp(1j * angle) + complex(x, y)
-        return np.stack([flat.real, flat.imag, self._shape.position[:, 2] * size], axis=1).astype(np.float32)
+        return np.asarray(np.stack([flat.real, flat.imag, self._shape.position[:, 2] * size], axis=1), np.float32)
 
 
 class Unfiltered:

@@ -9,20 +9,24 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from models.landmarks import region_from_detection, region_from_landmarks
+from models.landmarks import region_from_detection
 from realtime.config import TrackSettings
-from realtime.frame import Face, Frame, Points
-from realtime.person import Person, box_of, proportions
+from realtime.frame import Face, Frame, Image, Points
+from realtime.person import Person, box_of
 
 if TYPE_CHECKING:
     from models.landmarks import Landmarker
 
 # Two faces whose centres are nearer than this share of their size are one face.
 _SAME = 0.35
+# So are two boxes of which this share of the smaller lies in the other.
+_INSIDE = 0.6
 # A box without landmarks is kept for so many seconds after it was detected, longer than the detector's usual interval.
 _KEEP = 0.75
-# What a difference in build costs, against a distance of one reach; twice the usual difference between two people costs 1.
-_BUILD = 4.0
+# What a difference in colours costs, against a distance of one reach: two people are 0.1 to 0.25 apart.
+_COLOUR = 6.0
+# More than this and landmarks found where a lost person should be are not theirs, but some pattern or somebody else.
+_STRANGER = 0.2
 _VISIBLE = 0.3
 _BACK = 1.0
 
@@ -41,6 +45,8 @@ class Track:
     frame.faces: fresh detections or none.  Out: one face per person, with filtered landmarks; lost ones, whose face
     was not found in this frame, with predictions and a growing box for `settings.patience` seconds; and detected
     boxes in which no landmarks were found, lost, without number.
+    Known people come back with any score that the detector lets pass; strangers need `settings.entry`, because the
+    landmark model happily finds a face in a pattern that the detector thought likely.
     Starts anew when the picture's size changes or time jumps back by more than a second.
     """
 
@@ -84,22 +90,26 @@ class Track:
 
     def _follow(self, frame: Frame, people: Sequence[Person], time: float, settings: TrackSettings) -> None:
         """Look for each of these people where they should be."""
-        found = self._landmarker(frame.image, [region_from_landmarks(person.landmarks) for person in people])
+        found = self._landmarker(frame.image, [person.region for person in people])
         fitting = [
             (person, landmarks)
             for person, landmarks in zip(people, found, strict=True)
-            if landmarks is not None and _visible(landmarks, frame) and person.fits(landmarks)
+            if landmarks is not None
+            and _visible(landmarks, frame)
+            and person.fits(landmarks)
+            and not (person.lost and person.difference(frame.image, landmarks) > _STRANGER)
         ]
         taken = [box_of(person.landmarks) for person in self._people if not person.lost and person not in people]
         # The best explained first: where two people's landmarks fell on one face it is nearest to the one whose it is.
-        fitting.sort(key=lambda pair: _distance(box_of(pair[0].landmarks), box_of(pair[1])) + _difference(*pair))
+        if len(fitting) > 1:
+            fitting.sort(key=lambda pair: pair[0].way(pair[1]) + _COLOUR * pair[0].difference(frame.image, pair[1]))
         seen = []
         for person, landmarks in fitting:
             box = box_of(landmarks)
             if not any(_same(box, other) for other in taken):
                 taken.append(box)
                 seen.append(person)
-                person.see(landmarks, time, settings)
+                person.see(frame.image, landmarks, time, settings)
         for person in people:
             if person not in seen:
                 person.miss()
@@ -117,18 +127,19 @@ class Track:
         self._unclear = []
         for face, landmarks in zip(fresh, found, strict=True):
             if landmarks is None or not _visible(landmarks, frame) or not _same(face.box, box_of(landmarks), 0.6):
-                self._unclear.append(_Unclear(replace(face, lost=True, landmarks=None), times.get(id(face), time)))
+                if face.score >= settings.entry:
+                    self._unclear.append(_Unclear(replace(face, lost=True, landmarks=None), times.get(id(face), time)))
             elif not any(_same(box_of(landmarks), box) for box in tracked):
                 tracked.append(box_of(landmarks))
                 clear.append((face, landmarks))
         lost = [person for person in self._people if person.lost]
-        matched = _assign(lost, clear)
+        matched = _assign(lost, clear, frame.image)
         for number, (face, landmarks) in enumerate(clear):
             if number in matched:
-                matched[number].see(landmarks, time, settings)
+                matched[number].see(frame.image, landmarks, time, settings)
                 matched[number].score = face.score
-            elif sum(not person.lost for person in self._people) < settings.faces:
-                self._people.append(Person(self._next, landmarks, face.score, time, settings))
+            elif face.score >= settings.entry and sum(not person.lost for person in self._people) < settings.faces:
+                self._people.append(Person(self._next, frame.image, landmarks, face.score, time, settings))
                 self._next += 1
 
     def _clear(self, time: float, settings: TrackSettings) -> None:
@@ -144,8 +155,8 @@ class Track:
             self._people.remove(person)
 
 
-def _assign(lost: Sequence[Person], found: Sequence[tuple[Face, Points]]) -> dict[int, Person]:
-    """Which lost person each found face is, by distance within the reach and by build; number of the face -> person."""
+def _assign(lost: Sequence[Person], found: Sequence[tuple[Face, Points]], image: Image) -> dict[int, Person]:
+    """Which lost person each found face is, by distance within the reach and by colours; number of the face -> person."""
     if not lost or not found:
         return {}
     from scipy.optimize import linear_sum_assignment
@@ -154,17 +165,12 @@ def _assign(lost: Sequence[Person], found: Sequence[tuple[Face, Points]]) -> dic
     for row, person in enumerate(lost):
         for column, (_, landmarks) in enumerate(found):
             box = box_of(landmarks)
-            way = float(np.linalg.norm((box[:2] + box[2:]) / 2 - person.centre)) / max(person.reach, 1.0)
+            way = person.way(landmarks)
             ratio = abs(float(np.log(max(box[2] - box[0], 1.0) / max(person.size, 1.0))))
             if way < 1.5 and ratio < 1.0:
-                cost[row, column] = way + _difference(person, landmarks)
+                cost[row, column] = way + _COLOUR * person.difference(image, landmarks)
     rows, columns = linear_sum_assignment(cost)
     return {int(column): lost[row] for row, column in zip(rows, columns, strict=True) if cost[row, column] < 1e6}
-
-
-def _difference(person: Person, landmarks: Points) -> float:
-    """How unlike the person's build these landmarks are; 0 the same."""
-    return _BUILD * float(np.sqrt(np.mean((proportions(landmarks) - person.build) ** 2)))
 
 
 def _visible(landmarks: Points, frame: Frame) -> bool:
@@ -174,17 +180,12 @@ def _visible(landmarks: Points, frame: Frame) -> bool:
     return float(np.mean((x >= 0) & (y >= 0) & (x < width) & (y < height))) >= _VISIBLE
 
 
-def _distance(first: Points, second: Points) -> float:
-    """Between two boxes' centres, in sizes of the smaller one; 9 where their sizes differ by more than three times."""
-    sizes = np.array([np.max(first[2:] - first[:2]), np.max(second[2:] - second[:2])])
-    if sizes.max() > 3 * max(float(sizes.min()), 1e-6):
-        return 9.0
-    way = (first[:2] + first[2:] - second[:2] - second[2:]) / 2
-    return float(np.linalg.norm(way) / max(float(sizes.min()), 1.0))
-
-
 def _same(first: Points, second: Points, limit: float = _SAME) -> bool:
-    return _distance(first, second) < limit
+    """Whether two boxes are of one face: their centres are near, or one lies mostly in the other."""
+    way = (first[:2] + first[2:] - second[:2] - second[2:]) / 2
+    small = max(min(float(np.max(first[2:] - first[:2])), float(np.max(second[2:] - second[:2]))), 1.0)
+    common = np.maximum(np.minimum(first[2:], second[2:]) - np.maximum(first[:2], second[:2]), 0)
+    return bool(np.hypot(*way) < limit * small or np.prod(common) > _INSIDE * max(min(_area(first), _area(second)), 1.0))
 
 
 def _area(box: Points) -> float:
