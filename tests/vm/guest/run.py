@@ -5,6 +5,7 @@ Arguments: the program's command line.
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -85,8 +86,10 @@ with subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT) as program:
         facts["started"] = wait(lambda: showing() or program.poll() is not None, 90)
         facts["running"] = program.poll() is None
         facts["opencv"] = seen("opencv", 75)
-        ffmpeg = ffmpeg_reads(20)
-        facts["ffmpeg"] = {"frames": len(ffmpeg), "size": [ffmpeg[0].shape[1], ffmpeg[0].shape[0]]}
+        facts["ffmpeg"] = None
+        if shutil.which("ffmpeg"):
+            ffmpeg = ffmpeg_reads(20)
+            facts["ffmpeg"] = {"frames": len(ffmpeg), "size": [ffmpeg[0].shape[1], ffmpeg[0].shape[0]]}
 
         (VIVID / "unbind").write_text("vivid.0")
         time.sleep(3)
