@@ -52,10 +52,11 @@ def region_from_landmarks(landmarks: Landmarks) -> Region:
 
     landmarks: (478, 2 or 3) px; the outer eye corners give the rotation.
     """
-    low, high = landmarks[:, :2].min(axis=0), landmarks[:, :2].max(axis=0)
+    x, y = landmarks[:, 0], landmarks[:, 1]
+    left, top, right, bottom = float(x.min()), float(y.min()), float(x.max()), float(y.max())
     eyes = landmarks[_LEFT_EYE] - landmarks[_RIGHT_EYE]
-    x, y = (low + high) / 2
-    return Region(float(x), float(y), 1.5 * float(np.max(high - low)), math.atan2(float(eyes[1]), float(eyes[0])))
+    size = 1.5 * max(right - left, bottom - top)
+    return Region((left + right) / 2, (top + bottom) / 2, size, math.atan2(float(eyes[1]), float(eyes[0])))
 
 
 class Landmarker:

@@ -37,8 +37,8 @@ class Filter(Protocol):
 
 def box_of(landmarks: Points) -> Points:
     """(4,) float32 left, top, right, bottom of landmarks."""
-    flat = landmarks[:, :2]
-    return np.asarray(np.concatenate([flat.min(axis=0), flat.max(axis=0)]), np.float32)
+    x, y = landmarks[:, 0], landmarks[:, 1]
+    return np.array([x.min(), y.min(), x.max(), y.max()], np.float32)
 
 
 def colours(image: Image, landmarks: Points) -> Points:
@@ -85,7 +85,8 @@ class Person:
     @property
     def size(self) -> float:
         """The longer side of the face's box in pixels."""
-        return float(np.ptp(self.landmarks[:, :2], axis=0).max())
+        box = box_of(self.landmarks)
+        return float(max(box[2] - box[0], box[3] - box[1]))
 
     @property
     def centre(self) -> Points:
@@ -128,7 +129,7 @@ class Person:
         """Whether measured landmarks can be this face's next ones: no jump in place or size."""
         box = box_of(measured)
         size = float(max(box[2] - box[0], box[3] - box[1]))
-        ratio = size / max(float(np.ptp(self._shown[:, :2], axis=0).max()), 1.0)
+        ratio = size / max(self.region.size / 1.5, 1.0)
         limit = 1.0 if self.lost else _JUMP * max(self.size, size) / max(self.reach, 1.0)
         return 1 / _GROWTH < ratio < _GROWTH and self.way(measured) < limit
 

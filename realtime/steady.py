@@ -79,7 +79,8 @@ class Steady:
         if len(self._noises) < _LEARN:
             return _NOISE**2
         # A low quantile: moments of acceleration must not count as noise.
-        return float(np.clip(np.percentile(self._noises, 25), 0.2 * _NOISE**2, 4 * _NOISE**2))
+        low = sorted(self._noises)[len(self._noises) // 4]
+        return min(max(low, 0.2 * _NOISE**2), 4 * _NOISE**2)
 
     def _split(self, points: Array) -> tuple[Array, Array]:
         """The head (1, 4) that lays the predicted shape best onto the points, and the points in its frame."""
