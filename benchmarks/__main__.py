@@ -2,6 +2,7 @@
 
 import typer
 
+import realtime  # noqa: F401  (before numpy, whose threads it sets)
 from benchmarks.latency import latency
 from benchmarks.stages import stages
 
