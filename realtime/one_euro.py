@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from realtime.frame import Points
 
 _CUTOFF = 0.6
-_SLOPE = 8.0
+_SLOPE = 40.0
 _SPEED_CUTOFF = 1.0
 
 

@@ -41,6 +41,12 @@ def box_of(landmarks: Points) -> Points:
     return np.array([x.min(), y.min(), x.max(), y.max()], np.float32)
 
 
+def size_of(landmarks: Points) -> float:
+    """The longer side of their box in pixels, at least 1."""
+    box = box_of(landmarks)
+    return max(float(box[2] - box[0]), float(box[3] - box[1]), 1.0)
+
+
 def colours(image: Image, landmarks: Points) -> Points:
     """The colours of face, hair and chest, (3, 3) float32: logarithms of brightness, blue/green and red/green.
 
@@ -85,8 +91,7 @@ class Person:
     @property
     def size(self) -> float:
         """The longer side of the face's box in pixels."""
-        box = box_of(self.landmarks)
-        return float(max(box[2] - box[0], box[3] - box[1]))
+        return size_of(self.landmarks)
 
     @property
     def centre(self) -> Points:
@@ -127,8 +132,7 @@ class Person:
 
     def fits(self, measured: Points) -> bool:
         """Whether measured landmarks can be this face's next ones: no jump in place or size."""
-        box = box_of(measured)
-        size = float(max(box[2] - box[0], box[3] - box[1]))
+        size = size_of(measured)
         ratio = size / max(self.region.size / 1.5, 1.0)
         limit = 1.0 if self.lost else _JUMP * max(self.size, size) / max(self.reach, 1.0)
         return 1 / _GROWTH < ratio < _GROWTH and self.way(measured) < limit

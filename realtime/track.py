@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from models.landmarks import region_from_detection
 from realtime.config import TrackSettings
 from realtime.frame import Face, Frame, Image, Points
-from realtime.person import Person, box_of
+from realtime.person import Person, box_of, size_of
 
 if TYPE_CHECKING:
     from models.landmarks import Landmarker
@@ -27,6 +27,10 @@ _KEEP = 0.75
 _COLOUR = 6.0
 # More than this and landmarks found where a lost person should be are not theirs, but some pattern or somebody else.
 _STRANGER = 0.2
+# Less than this and two faces may be one person's even far apart.
+_ALIKE = 0.1
+# How much larger or smaller, as a logarithm, a face may be when it comes back; as much again for each second of absence.
+_RATIO = 0.4
 _VISIBLE = 0.3
 _BACK = 1.0
 
@@ -133,7 +137,7 @@ class Track:
                 tracked.append(box_of(landmarks))
                 clear.append((face, landmarks))
         lost = [person for person in self._people if person.lost]
-        matched = _assign(lost, clear, frame.image)
+        matched = _assign(lost, clear, frame.image, time, settings.entry)
         for number, (face, landmarks) in enumerate(clear):
             if number in matched:
                 matched[number].see(frame.image, landmarks, time, settings)
@@ -141,6 +145,9 @@ class Track:
             elif face.score >= settings.entry and sum(not person.lost for person in self._people) < settings.faces:
                 self._people.append(Person(self._next, frame.image, landmarks, face.score, time, settings))
                 self._next += 1
+            elif len(matched) < len(lost):
+                # It may be the one who is lost: better covered than shown.
+                self._unclear.append(_Unclear(replace(face, lost=True, landmarks=None), times.get(id(face), time)))
 
     def _clear(self, time: float, settings: TrackSettings) -> None:
         """Forget boxes that grew old or turned out to be somebody, and the longest lost where there are too many."""
@@ -155,7 +162,7 @@ class Track:
             self._people.remove(person)
 
 
-def _assign(lost: Sequence[Person], found: Sequence[tuple[Face, Points]], image: Image) -> dict[int, Person]:
+def _assign(lost: Sequence[Person], found: Sequence[tuple[Face, Points]], image: Image, time: float, entry: float) -> dict[int, Person]:
     """Which lost person each found face is, by distance within the reach and by colours; number of the face -> person."""
     if not lost or not found:
         return {}
@@ -163,12 +170,14 @@ def _assign(lost: Sequence[Person], found: Sequence[tuple[Face, Points]], image:
 
     cost: NDArray[np.float64] = np.full((len(lost), len(found)), 1e6)
     for row, person in enumerate(lost):
-        for column, (_, landmarks) in enumerate(found):
-            box = box_of(landmarks)
-            way = person.way(landmarks)
-            ratio = abs(float(np.log(max(box[2] - box[0], 1.0) / max(person.size, 1.0))))
-            if way < 1.5 and ratio < 1.0:
-                cost[row, column] = way + _COLOUR * person.difference(image, landmarks)
+        absent = time - person.seen
+        for column, (face, landmarks) in enumerate(found):
+            way, unlike = person.way(landmarks), person.difference(image, landmarks)
+            ratio = abs(float(np.log(size_of(landmarks) / person.size)))
+            # Who looks the same may be far from where they were expected: half hidden faces mislead the prediction.
+            far = 1 + 5 * max(0.0, 1 - unlike / _ALIKE)
+            if way < far and ratio < _RATIO * (1 + absent) and unlike < _STRANGER * (2 if face.score >= entry else 0.5):
+                cost[row, column] = 0.3 * way + _COLOUR * unlike
     rows, columns = linear_sum_assignment(cost)
     return {int(column): lost[row] for row, column in zip(rows, columns, strict=True) if cost[row, column] < 1e6}
 
