@@ -5,10 +5,12 @@ import typer
 import realtime  # noqa: F401  (before numpy, whose threads it sets)
 from benchmarks.latency import latency
 from benchmarks.stages import stages
+from benchmarks.tracking import tracking
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Measure swapcam on this machine.")
 app.command()(stages)
 app.command()(latency)
+app.command()(tracking)
 
 if __name__ == "__main__":
     app()

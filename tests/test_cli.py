@@ -188,3 +188,72 @@ def test_doctor_and_cameras_answer() -> None:
     assert "Python" in text
     assert "MediaPipe" in text
     assert _run("cameras")[0] == 0
+
+
+def test_enrolling_asks_for_consent_and_keeps_the_face_under_its_name(tmp_path: Path) -> None:
+    photo = str(portrait("collins"))
+    status, text = _run("enrol", "anna", photo)
+    assert status == 2
+    assert "--i-have-consent" in text
+    assert "Nobody is enrolled yet" in _run("identities")[1]
+    status, text = _run("enrol", "anna", photo, "--i-have-consent")
+    assert status == 0, text
+    assert "anna is enrolled" in text
+    assert re.search(r"^anna +agreed \d{4}-\d\d-\d\d, 1 photo$", _run("identities")[1], re.MULTILINE)
+    status, text = _run("enrol", "anna", photo, "--i-have-consent")
+    assert status == 2
+    assert "--overwrite" in text
+    assert _run("enrol", "anna", photo, "--i-have-consent", "--overwrite")[0] == 0
+    status, text = _run("run", "--input", "animated:", "--output", "none")
+    assert status == 2
+    assert "Enrolled: anna." in text
+    assert _run("run", "--source", "anna", "--input", photo, "--output", "none")[0] == 0
+    assert _run("identities", "--remove", "anna")[0] == 0
+    assert _run("identities", "--remove", "anna")[0] == 2
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="this platform has no pseudo terminals")
+@pytest.mark.parametrize(("answer", "status"), [(b"n\n", 2), (b"y\n", 0)])
+def test_consent_is_asked_on_a_terminal(tmp_path: Path, answer: bytes, status: int) -> None:
+    terminal, end = os.openpty()
+    os.write(terminal, answer)
+    command = [sys.executable, "-m", "realtime", "enrol", "anna", str(portrait("collins"))]
+    environment = os.environ | {"PYTHONPATH": str(_ROOT)}
+    try:
+        result = subprocess.run(command, cwd=tmp_path, env=environment, stdin=end, capture_output=True, text=True, check=False)
+    finally:
+        os.close(terminal)
+        os.close(end)
+    assert result.returncode == status, result.stderr
+    assert "Has this person agreed" in result.stdout
+    assert bool(_run("identities")[1].startswith("anna")) == (status == 0)
+
+
+def test_a_photo_without_a_face_is_named(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "grey.png"), np.full((400, 400, 3), 128, np.uint8))
+    status, text = _run("enrol", "anna", str(portrait("collins")), str(tmp_path / "grey.png"), "--i-have-consent")
+    assert status == 2
+    assert "grey.png" in text
+    assert "no face" in text
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 40), (17, 3)])
+def test_tiny_pictures_pass_through(tmp_path: Path, size: tuple[int, int]) -> None:
+    cv2.imwrite(str(tmp_path / "tiny.png"), np.full((*size, 3), 128, np.uint8))
+    status, text = _run("run", "--source", str(portrait("collins")), "--input", str(tmp_path / "tiny.png"), "--output", "none")
+    assert status == 0, text
+    assert "Frames   1 in" in text
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are sent as POSIX has them")
+def test_ctrl_c_while_models_load_ends_with_130(tmp_path: Path) -> None:
+    process = _start("run", "--source", str(portrait("collins")), "--input", "animated:", "--output", "out.mp4", folder=tmp_path)
+    try:
+        time.sleep(0.9)
+        process.send_signal(signal.SIGINT)
+        err = process.communicate(timeout=60)[1]
+    finally:
+        process.kill()
+    # Whenever it comes: before the loop it is an interruption, in the loop the normal end.
+    assert process.returncode in (0, 130), err
+    assert not list(tmp_path.glob("*.part*"))
