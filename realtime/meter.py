@@ -116,7 +116,8 @@ class Statistics:
     """The loop's figures at one moment.
 
     seconds: since the start.  frames: handed to the first sink.  fps: over the whole run; fps_now: over the latest.
-    latency: seconds from capture (live) or from leaving the source (file) until the first sink has taken the frame.
+    latency: seconds from capture (live) or from leaving the source (file) until the frame is handed to the first sink;
+    what the sink then does with it is the time of that stage.
     latencies: the same for every sink.  dropped: by the place where a newer frame took over; a frame that two sinks
     missed counts twice.  repeated: by sink.  age: seconds since the newest frame delivered was captured, None for a file.
     cpu: seconds of processor time by thread.

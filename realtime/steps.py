@@ -145,10 +145,11 @@ class Exit:
                 self._again(self.latest)
             return
         self.at = self.name, parcel.frame.index
+        handed = time.perf_counter()
         self.step.run(self.sink.send, parcel.frame)
         self._sent = time.perf_counter()
-        self.latency.add(self._sent - parcel.born)
-        self.pace.add(self._sent)
+        self.latency.add(handed - parcel.born)
+        self.pace.add(handed)
         self.latest = parcel.frame
 
     def poll(self) -> None:

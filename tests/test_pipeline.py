@@ -60,7 +60,8 @@ def test_a_slow_sink_holds_no_other_up() -> None:
     assert len(quick.indices) >= 36
     assert len(slow.indices) <= 7
     assert figures.dropped["slow"] >= 30
-    assert figures.latencies["quick"].p95 < 0.05 < figures.latencies["slow"].p50
+    assert figures.latencies["quick"].p95 < 0.05
+    assert {stage.name: stage.spread.p50 for stage in figures.stages}["slow"] > 0.09
 
 
 def test_the_main_sink_is_driven_by_the_thread_that_runs() -> None:
