@@ -15,7 +15,7 @@ from realtime.steady import Steady, Unfiltered
 
 _FILTERS: dict[str, type[Steady] | type[OneEuro] | type[Unfiltered]] = {"kalman": Steady, "one-euro": OneEuro, "none": Unfiltered}
 # An absence longer than this, in seconds, starts the landmark filter anew when the person is back.
-_STALE = 0.2
+_STALE = 0.35
 # Velocity of a lost person fades with this time constant in seconds: nobody goes on for ever.
 _FADE = 0.25
 _JUMP, _GROWTH = 0.45, 1.6
@@ -150,6 +150,8 @@ class Person:
             self._box = BoxFilter(box_of(measured))
             self.landmarks = measured
         else:
+            if self.lost:
+                self._filter.predict(time - self.seen)
             self._filter.smoothing = settings.smoothing
             self.landmarks = self._filter.update(measured)
             self._box.update(box_of(measured))
