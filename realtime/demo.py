@@ -25,7 +25,7 @@ from realtime.overlay import Overlay
 from realtime.portraits import portrait
 
 _MOMENTS = 3
-_ROW = 360
+_ROW = 480
 
 
 class Pairs:
@@ -70,7 +70,7 @@ def demo(seconds: float, folder: Path) -> tuple[Statistics, list[Path]]:
     except OSError as error:
         raise RealtimeError(f"The folder {folder} cannot be made: {error.strerror}.") from None
     video, picture = folder / "swapcam-demo.mp4", folder / "swapcam-demo.png"
-    source, target = portrait("collins"), portrait("hopper")
+    source, target = portrait("hopper"), portrait("collins")
     settings = Settings(
         input=AnimatedInput(path=str(target), seconds=seconds),
         outputs=(VirtualCameraOutput(), WindowOutput(mirror=False), RecordingOutput(path=str(video), overwrite=True)),
@@ -87,23 +87,24 @@ def demo(seconds: float, folder: Path) -> tuple[Statistics, list[Path]]:
 
 
 def _side_by_side(source: Image, pairs: list[tuple[Image, Image]], label: OverlaySettings) -> Image:
-    """Rows of source, before and after, each row 360 lines high; (h, w, 3) uint8."""
+    """Rows of source, before and after, each picture 480 px square; (h, w, 3) uint8."""
     overlay = Overlay(label)
     rows = []
     for before, after in pairs:
-        shown = overlay(Frame(_scaled(after), 0, 0.0)).image
-        rows.append(np.hstack([_scaled(source), _scaled(before), shown]))
+        shown = overlay(Frame(_square(after), 0, 0.0)).image
+        rows.append(np.hstack([_square(source), _square(before), shown]))
     image = np.vstack(rows)
-    first, width = _scaled(source).shape[1], _scaled(pairs[0][0]).shape[1]
-    middles = {"source": first / 2, "before": first + width / 2, "after": first + width * 1.5}
-    size = 0.06 * _ROW / image.shape[0]
+    middles = {"source": 0.5 * _ROW, "before": 1.5 * _ROW, "after": 2.5 * _ROW}
+    size = 0.05 * _ROW / image.shape[0]
     texts = tuple(TextOverlay(text=name, x=middle / image.shape[1], y=0.01, size=size) for name, middle in middles.items())
     return Overlay(OverlaySettings(label="none", texts=texts))(Frame(image, 0, 0.0)).image
 
 
-def _scaled(image: Image) -> Image:
-    width = round(image.shape[1] * _ROW / image.shape[0])
-    return np.asarray(cv2.resize(image, (width, _ROW), interpolation=cv2.INTER_AREA), np.uint8)
+def _square(image: Image) -> Image:
+    """The upper middle of a picture, where a portrait's face is."""
+    side = min(image.shape[:2])
+    left = (image.shape[1] - side) // 2
+    return np.asarray(cv2.resize(image[:side, left : left + side], (_ROW, _ROW), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _write(path: Path, image: Image) -> None:

@@ -115,7 +115,7 @@ def build_atlas(photos: Sequence[tuple[Bytes, Floats]]) -> Atlas:
 
 def _finish(texture: Floats, best: Floats, shape: NDArray[np.float64]) -> Atlas:
     """Fill what no photo saw: first from the other half of the face, then from the surroundings."""
-    known = np.clip((best - 0.15) / 0.3, 0.0, 1.0)
+    known = np.clip((best - 0.3) / 0.3, 0.0, 1.0)
     other = known[:, ::-1] * (1 - known) * 0.7
     both = known + other
     merged = (texture * known[..., None] + texture[:, ::-1] * other[..., None]) / np.maximum(both, 1e-6)[..., None]

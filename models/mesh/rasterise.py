@@ -80,16 +80,22 @@ def rasterise(
 
 @numba.njit(cache=True, nogil=True, fastmath=True)
 def relit(texture: Bytes, tone: Floats, light: Floats, out: Bytes) -> None:
-    """A texture in another light: its contrast about the skin tone times one factor, then each colour times its own.
+    """A texture in another light: brightness takes the light's hue and its contrast, what differs in hue is only passed on.
 
+    Each texel is tone * s + rest, with s its brightness against the tone's; the result is
+    tone * (1 + contrast * (s - 1)) * colour + contrast * rest, so that blotches and print grain are not lit up.
     texture: (h, w, 4) uint8 BGR and opacity, which is copied.  tone: (3,) float32.
     light: (h, w, 4) float32 of contrast, blue, green, red.  out: (h, w, 4) uint8, written whole.
     """
     height, width = texture.shape[:2]
+    whole = np.float32(1.0) / (tone[0] + tone[1] + tone[2])
     for y in range(height):
         for x in range(width):
             contrast = light[y, x, 0]
+            brightness = (np.float32(texture[y, x, 0]) + np.float32(texture[y, x, 1]) + np.float32(texture[y, x, 2])) * whole
+            stretched = np.float32(1.0) + contrast * (brightness - np.float32(1.0))
             for k in range(3):
-                value = (tone[k] + contrast * (texture[y, x, k] - tone[k])) * light[y, x, k + 1] + np.float32(0.5)
+                rest = np.float32(texture[y, x, k]) - tone[k] * brightness
+                value = tone[k] * stretched * light[y, x, k + 1] + contrast * rest + np.float32(0.5)
                 out[y, x, k] = np.uint8(min(max(value, np.float32(0.0)), np.float32(255.0)))
             out[y, x, 3] = texture[y, x, 3]

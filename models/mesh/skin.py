@@ -23,7 +23,7 @@ def border_zone() -> Floats:
     above = np.clip((brow_line - v) / 0.03, 0.0, 1.0)
     beside = np.clip((np.abs(u - 0.5) - half) / 0.04, 0.0, 1.0) * np.clip((mouth_line - v) / 0.05, 0.0, 1.0)
     # Below the mouth only the outermost rim is tested: a beard belongs to the face, a collar and long hair do not.
-    jaw = np.clip((np.abs(u - 0.5) - 0.39) / 0.03, 0.0, 1.0)
+    jaw = np.clip((np.abs(u - 0.5) - 0.34) / 0.03, 0.0, 1.0)
     zone = np.maximum(np.maximum(above, beside), jaw).astype(np.float32)
     brows = np.zeros_like(zone)
     for side in (BROWS[:10], BROWS[10:]):
