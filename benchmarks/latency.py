@@ -87,9 +87,8 @@ def measure(seconds: float, size: str, people: int, fps: float, *, realtime: boo
 
 def source_cost(size: str, people: int, frames: int = 60) -> float:
     """Processor time in milliseconds that the synthetic source needs for a frame."""
-    from realtime.animated import Animated
-
     from realtime.config import AnimatedInput
+    from realtime.sources.animated import Animated
 
     width, height = _SIZES[size]
     source = Animated(AnimatedInput(width=width, height=height, people=people, realtime=False))

@@ -43,19 +43,19 @@ def stages(
 def measure(width: int, height: int, people: int, frames: int, repeats: int) -> dict[str, dict[str, float]]:
     """Figures of each stage by its name, in the order of the loop."""
     import cv2
-    from realtime.animated import Animated
-    from realtime.detect import Detect
-    from realtime.enrol import enrol
-    from realtime.track import Track
 
     from models.detector import Detector
     from models.landmarks import Landmarker
-    from realtime.blend import Blend
     from realtime.config import AnimatedInput, BlendSettings, DetectSettings, OverlaySettings, RecordingOutput, SwapSettings, TrackSettings
-    from realtime.overlay import Mirror, Overlay
+    from realtime.people.enrol import enrol
     from realtime.portraits import portrait
-    from realtime.recording import Recording
-    from realtime.swap import Swap
+    from realtime.sinks.recording import Recording
+    from realtime.sources.animated import Animated
+    from realtime.stages.blend import Blend
+    from realtime.stages.detect import Detect
+    from realtime.stages.overlay import Mirror, Overlay
+    from realtime.stages.swap import Swap
+    from realtime.stages.track import Track
 
     cv2.setNumThreads(1)
     detector, landmarker = Detector(), Landmarker()

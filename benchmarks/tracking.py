@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from benchmarks import report
 from models.detector import Detector
 from models.landmarks import Landmarker
-from realtime.animated import Animated
 from realtime.config import AnimatedInput, DetectSettings, TrackSettings
-from realtime.detect import Detect
-from realtime.track import Track
+from realtime.sources.animated import Animated
+from realtime.stages.detect import Detect
+from realtime.stages.track import Track
 
 Tracks = NDArray[np.float64]
 

@@ -27,17 +27,17 @@ from realtime.fit import fit
 from realtime.frame import Frame, RealtimeError, Sink, Source, Stage
 from realtime.loop import Loop
 from realtime.meter import lines
-from realtime.output import Nothing, Painted, VirtualCamera
-from realtime.overlay import Mirror, Overlay, Statistics, label_off
-from realtime.photo import read_photo
 from realtime.pipeline import Pipeline
 from realtime.portraits import portrait
+from realtime.sinks.output import Nothing, Painted, VirtualCamera
+from realtime.sources.photo import read_photo
+from realtime.stages.overlay import Mirror, Overlay, Statistics, label_off
 from realtime.trace import Trace
 
 if TYPE_CHECKING:
     from models.detector import Detector
     from models.landmarks import Landmarker
-    from realtime.identities import Identity
+    from realtime.people.identities import Identity
 
 logger = logging.getLogger(__name__)
 
@@ -104,8 +104,8 @@ def _models(settings: Settings, parts: ExitStack) -> tuple[Detector, Landmarker]
 
 def _identities(settings: Settings, detector: Detector, landmarker: Landmarker, face: int | None) -> dict[str, Identity]:
     """Every source by the name it has in the settings: photos are enrolled in memory, names come from the store."""
-    from realtime import identities
-    from realtime.enrol import enrol
+    from realtime.people import identities
+    from realtime.people.enrol import enrol
 
     found: dict[str, Identity] = {}
     for name in dict.fromkeys((*settings.swap.sources, *settings.swap.assign.values())):
@@ -128,10 +128,10 @@ def is_photo(source: str) -> bool:
 def _stages(
     settings: Settings, detector: Detector, landmarker: Landmarker, identities: dict[str, Identity]
 ) -> tuple[Any, Any, Any, Any]:
-    from realtime.blend import Blend
-    from realtime.detect import Detect
-    from realtime.swap import Swap
-    from realtime.track import Track
+    from realtime.stages.blend import Blend
+    from realtime.stages.detect import Detect
+    from realtime.stages.swap import Swap
+    from realtime.stages.track import Track
 
     track = Track(landmarker, settings.track)
     detect = Detect(detector, settings.detect, lambda: track.searching)
@@ -154,7 +154,7 @@ def _warm(detector: Detector, landmarker: Landmarker, identities: dict[str, Iden
 
 
 def _aside(detect: Any) -> Any:
-    from realtime.detect import Aside
+    from realtime.stages.detect import Aside
 
     return Aside(detect)
 
@@ -162,19 +162,19 @@ def _aside(detect: Any) -> Any:
 def _source(settings: Settings) -> Source:
     match settings.input:
         case CameraInput() as wanted:
-            from realtime.camera import Camera
+            from realtime.sources.camera import Camera
 
             return Camera(wanted, logger.info)
         case VideoInput() as wanted:
-            from realtime.video import Video
+            from realtime.sources.video import Video
 
             return Video(wanted, logger.info)
         case ImageInput() as wanted:
-            from realtime.video import Image
+            from realtime.sources.video import Image
 
             return Image(wanted)
         case AnimatedInput() as wanted:
-            from realtime.animated import Animated
+            from realtime.sources.animated import Animated
 
             return Animated(wanted)
 
@@ -208,12 +208,12 @@ def _sink(output: Output, settings: Settings, source: Source, loop: Loop, overla
     if isinstance(output, NoOutput):
         return Nothing()
     if isinstance(output, RecordingOutput):
-        from realtime.recording import Recording
+        from realtime.sinks.recording import Recording
 
         clip = settings.input if isinstance(settings.input, VideoInput) and not source.live else None
         return Painted(Recording(output, source.rate, Path(clip.path) if clip else None, logger.info), [overlay])
     if isinstance(output, WindowOutput):
-        from realtime.window import Window
+        from realtime.sinks.window import Window
 
         panel = Statistics(lambda: lines(loop.pipeline.statistics()), output.statistics)
         window = Painted(Window(output, loop.press), [])

@@ -106,9 +106,9 @@ def enrol(
 
         from models.detector import Detector
         from models.landmarks import Landmarker
-        from realtime import identities
-        from realtime.enrol import enrol as make
         from realtime.frame import RealtimeError
+        from realtime.people import identities
+        from realtime.people.enrol import enrol as make
 
         identities.check_name(name)
         if name in identities.names() and not overwrite:
@@ -135,7 +135,7 @@ def _ask(name: str) -> None:
 def identities(remove: Annotated[str | None, typer.Option("--remove", help="Delete this one.")] = None) -> None:
     """List everybody enrolled, or delete one."""
     with _plainly():
-        from realtime import identities as store
+        from realtime.people import identities as store
 
         if remove:
             store.remove(remove)
@@ -185,8 +185,8 @@ def doctor() -> None:
 def cameras() -> None:
     """List the cameras and their modes."""
     with _plainly():
-        from realtime.devices import cameras as find
-        from realtime.devices import summary
+        from realtime.machine.devices import cameras as find
+        from realtime.machine.devices import summary
 
         found = find()
         for camera in found:

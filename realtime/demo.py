@@ -21,8 +21,8 @@ from realtime.config import (
 )
 from realtime.frame import Frame, Image, RealtimeError
 from realtime.meter import Statistics
-from realtime.overlay import Overlay
 from realtime.portraits import portrait
+from realtime.stages.overlay import Overlay
 
 _MOMENTS = 3
 _ROW = 480

@@ -13,8 +13,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
-from realtime import loopback
 from realtime.frame import RealtimeError
+from realtime.machine import loopback
 
 State = Literal["ok", "warn", "fail"]
 _PACKAGES = ("mediapipe", "numpy", "numba", "av", "filterpy", "pydantic", "pyvirtualcam", "matplotlib", "scikit-image")
@@ -117,7 +117,7 @@ def _onnxruntime() -> Iterator[Check]:
 
 
 def _cameras() -> Iterator[Check]:
-    from realtime.devices import cameras, summary
+    from realtime.machine.devices import cameras, summary
 
     found = cameras()
     for camera in found:
@@ -133,7 +133,7 @@ def _cameras() -> Iterator[Check]:
 
 def _virtual_camera() -> Iterator[Check]:
     from realtime.config import VirtualCameraOutput
-    from realtime.output import probe
+    from realtime.sinks.output import probe
 
     if platform.system() == "Linux":
         yield from _loopbacks()
@@ -164,7 +164,7 @@ def _loopbacks() -> Iterator[Check]:
 
 
 def _screen() -> Iterator[Check]:
-    from realtime.devices import display_problem
+    from realtime.machine.devices import display_problem
 
     problem = display_problem()
     yield Check("display", "warn" if problem else "ok", f"no preview: {problem}" if problem else "present")

@@ -12,9 +12,9 @@ import cv2
 from realtime.config import Settings, WindowOutput
 from realtime.frame import RealtimeError, Source
 from realtime.keys import QUIT, SNAPSHOT, press, signals, snapshot_path
-from realtime.output import Painted
-from realtime.overlay import Mirror, Overlay, Statistics, label_off
 from realtime.pipeline import Pipeline
+from realtime.sinks.output import Painted
+from realtime.stages.overlay import Mirror, Overlay, Statistics, label_off
 
 logger = logging.getLogger(__name__)
 

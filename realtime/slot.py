@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Closed(Exception):
+class Closed(Exception):  # noqa: N818 (an end, not an error)
     """The slot was closed; there is nothing more to take, or nobody left to put for."""
 
 

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from models.detector import Detector
 from models.landmarks import Landmarker, region_from_landmarks
 from models.puppet import Pose, Puppet
-from realtime.animated import Animated
 from realtime.config import AnimatedInput
 from realtime.frame import RealtimeError
 from realtime.portraits import portrait
+from realtime.sources.animated import Animated
 
 # Where the face is smooth: on a ridge one half of a dot is stretched and the other squeezed, and its middle moves.
 _FRONT = [4, 9, 151, 50, 280, 205, 425, 200, 187, 411, 108, 337]

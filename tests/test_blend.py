@@ -7,10 +7,10 @@ from faces import as_face, find, larger
 from models.compose import noise_level
 from models.mesh.atlas import build_atlas
 from models.mesh.topology import OVAL
-from realtime.blend import Blend
 from realtime.config import BlendSettings, SwapSettings
 from realtime.frame import Face, Frame, Patch
-from realtime.swap import Swap
+from realtime.stages.blend import Blend
+from realtime.stages.swap import Swap
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,6 @@ import pytest
 from numpy.typing import NDArray
 
 from realtime import build as building
-from realtime import identities
 from realtime.build import build, is_photo
 from realtime.config import (
     AnimatedInput,
@@ -26,8 +25,9 @@ from realtime.config import (
     VideoInput,
     WindowOutput,
 )
-from realtime.enrol import enrol
 from realtime.frame import Frame, RealtimeError, Source
+from realtime.people import identities
+from realtime.people.enrol import enrol
 from realtime.pipeline import StageError
 from realtime.portraits import portrait
 
@@ -256,7 +256,7 @@ def test_mirror_and_statistics_of_the_preview_are_switched_live(monkeypatch: pyt
         def close(self) -> None:
             return
 
-    monkeypatch.setattr("realtime.window.Window", Window)
+    monkeypatch.setattr("realtime.sinks.window.Window", Window)
     original = _Keep()
     with build(_settings(outputs=(WindowOutput(mirror=True, statistics=True),)), around=(_Keep(), original)) as loop:
         loop.run()

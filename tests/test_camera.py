@@ -14,14 +14,15 @@ import psutil
 import pytest
 from clips import flat, make
 
-from realtime import camera as module
-from realtime import capture, devices
-from realtime.camera import Camera
-from realtime.capture import Opened, Place, find, find_again
-from realtime.card import card
 from realtime.config import CameraInput
-from realtime.devices import CameraDevice, Mode
 from realtime.frame import Frame, RealtimeError
+from realtime.machine import devices
+from realtime.machine.devices import CameraDevice, Mode
+from realtime.sources import camera as module
+from realtime.sources import capture
+from realtime.sources.camera import Camera
+from realtime.sources.capture import Opened, Place, find, find_again
+from realtime.sources.card import card
 
 WHITE = (255, 255, 255)
 linux = pytest.mark.skipif(platform.system() != "Linux", reason="only Linux tells names and device files of cameras")

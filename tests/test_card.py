@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from realtime.card import card
 from realtime.fit import fit
+from realtime.sources.card import card
 
 
 @pytest.mark.parametrize("size", [(1, 1), (16, 16), (60, 40), (320, 240), (1280, 720), (720, 1280), (3000, 60)])

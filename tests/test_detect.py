@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from models.detector import Detections, Detector
 from realtime.config import DetectSettings
-from realtime.detect import Aside, Detect
 from realtime.frame import Face, Frame
+from realtime.stages.detect import Aside, Detect
 
 _IMAGE = np.zeros((480, 640, 3), np.uint8)
 

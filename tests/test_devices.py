@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from realtime import loopback
-from realtime.devices import Mode, cameras, summary
+from realtime.machine import loopback
+from realtime.machine.devices import Mode, cameras, summary
 
 _LINUX = pytest.mark.skipif(sys.platform != "linux", reason="device files are Linux's")
 

@@ -13,9 +13,9 @@ from PIL import Image as Pillow
 
 from models.detector import Detector
 from models.landmarks import Landmarker
-from realtime.enrol import enrol, read_photo
 from realtime.frame import RealtimeError
-from realtime.identities import Consent
+from realtime.people.enrol import enrol, read_photo
+from realtime.people.identities import Consent
 from realtime.portraits import portrait
 
 Bytes = NDArray[np.uint8]

@@ -19,9 +19,9 @@ from hypothesis import strategies as some
 
 from models.mesh.atlas import Atlas
 from models.mesh.topology import MEAN
-from realtime import identities
 from realtime.frame import RealtimeError
-from realtime.identities import Consent, Identity, PhotoRecord, check_name, load, names, remove, save
+from realtime.people import identities
+from realtime.people.identities import Consent, Identity, PhotoRecord, check_name, load, names, remove, save
 
 
 def _identity(name: str = "ada", seed: int = 0) -> Identity:
@@ -215,7 +215,7 @@ def test_a_full_disk_leaves_the_old_file_and_no_rest(home: Path, monkeypatch: py
     def full(number: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("realtime.identities.os.fsync", full)
+    monkeypatch.setattr("realtime.people.identities.os.fsync", full)
     with pytest.raises(RealtimeError, match=r"cannot be stored.*No space left"):
         save(_identity(seed=2), overwrite=True)
     monkeypatch.undo()

@@ -8,9 +8,9 @@ from filterpy.kalman import KalmanFilter
 from numpy.typing import NDArray
 
 from benchmarks.tracking import error, lag
-from realtime.kalman import BoxFilter, Kalman
-from realtime.one_euro import OneEuro
-from realtime.steady import Steady, Unfiltered
+from realtime.stages.kalman import BoxFilter, Kalman
+from realtime.stages.one_euro import OneEuro
+from realtime.stages.steady import Steady, Unfiltered
 
 Array = NDArray[np.float64]
 _RATE = 30.0

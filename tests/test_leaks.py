@@ -9,10 +9,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from realtime import identities
 from realtime.build import build
 from realtime.config import AnimatedInput, RecordingOutput, Settings, SwapSettings
-from realtime.enrol import enrol
+from realtime.people import identities
+from realtime.people.enrol import enrol
 from realtime.portraits import portrait
 
 

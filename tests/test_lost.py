@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from realtime.lost import cover
+from realtime.stages.lost import cover
 
 BOX = np.array([60, 50, 140, 150], np.float32)
 

@@ -8,13 +8,13 @@ import pytest
 from faces import find
 
 from models.mesh.atlas import build_atlas
-from realtime.animated import Animated
-from realtime.blend import Blend
 from realtime.config import AnimatedInput, BlendSettings, DetectSettings, SwapSettings, TrackSettings
-from realtime.detect import Aside, Detect
 from realtime.frame import Frame
-from realtime.swap import Swap
-from realtime.track import Track
+from realtime.sources.animated import Animated
+from realtime.stages.blend import Blend
+from realtime.stages.detect import Aside, Detect
+from realtime.stages.swap import Swap
+from realtime.stages.track import Track
 
 # Nose, cheeks, chin and forehead: where the mesh covers a face, and eyes and mouth are not.
 SKIN = [1, 4, 5, 195, 50, 280, 101, 330, 205, 425, 152, 200, 9, 151]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from models.puppet import Pose
-from realtime.motion import Motion
+from realtime.sources.motion import Motion
 
 _TIMES = np.arange(0, 60, 1 / 60)
 

@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from realtime import loopback
 from realtime.config import OverlaySettings, VirtualCameraOutput
 from realtime.frame import Frame, RealtimeError, Repeating
-from realtime.output import Nothing, Painted, VirtualCamera, probe
-from realtime.overlay import Mirror, Overlay
+from realtime.machine import loopback
+from realtime.sinks.output import Nothing, Painted, VirtualCamera, probe
+from realtime.stages.overlay import Mirror, Overlay
 
 _ROOT = Path(__file__).resolve().parents[1]
 
@@ -197,10 +197,10 @@ def test_linux_without_a_device_says_the_exact_command() -> None:
 def test_pyvirtualcam_is_imported_by_one_file_and_late() -> None:
     """It is GPL-2.0; the rest must run without it, and without fcntl, which Windows does not have."""
     names = [
-        path.name for path in (_ROOT / "realtime").glob("*.py") if re.search(r"^\s*(import|from) pyvirtualcam", path.read_text(), re.M)
+        path.name for path in (_ROOT / "realtime").rglob("*.py") if re.search(r"^\s*(import|from) pyvirtualcam", path.read_text(), re.M)
     ]
     assert names == ["output.py"]
-    program = "import sys; sys.modules['pyvirtualcam'] = sys.modules['fcntl'] = None; import realtime.output, realtime.doctor"
+    program = "import sys; sys.modules['pyvirtualcam'] = sys.modules['fcntl'] = None; import realtime.sinks.output, realtime.doctor"
     subprocess.run([sys.executable, "-c", program], check=True, cwd=_ROOT)
 
 

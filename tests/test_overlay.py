@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from realtime import overlay
 from realtime.config import ImageOverlay, OverlaySettings, TextOverlay
 from realtime.frame import Face, Frame, RealtimeError
-from realtime.overlay import Mirror, Overlay, Statistics, label_off
+from realtime.stages import overlay
+from realtime.stages.overlay import Mirror, Overlay, Statistics, label_off
 
 
 def picture(width: int = 640, height: int = 480) -> Frame:

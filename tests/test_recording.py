@@ -20,8 +20,8 @@ from clips import beep, corners, flat, length_of, make, number, numbered, onset,
 
 from realtime.config import RecordingOutput, VideoInput
 from realtime.frame import Frame, RealtimeError
-from realtime.recording import Recording
-from realtime.video import Video
+from realtime.sinks.recording import Recording
+from realtime.sources.video import Video
 
 
 def record(path: Path, pictures: Sequence[np.ndarray], times: Sequence[float], rate: float = 10.0, **more: object) -> Path:
@@ -306,7 +306,7 @@ import os, resource, sys
 import numpy as np
 from realtime.config import RecordingOutput
 from realtime.frame import Frame, RealtimeError
-from realtime.recording import Recording
+from realtime.sinks.recording import Recording
 rng = np.random.default_rng(0)
 path, limit, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 if limit:

@@ -32,6 +32,14 @@ _LEVELS = {
     "realtime.config": 0,
 }
 _STAGES = 2
+# The rooms, and which others each may use; what stands in none of them joins them together.
+_ROOMS: dict[str, set[str]] = {
+    "machine": set(),
+    "stages": set(),
+    "sources": {"machine"},
+    "sinks": {"machine"},
+    "people": {"sources"},
+}
 
 
 def _module(path: Path) -> str:
@@ -61,6 +69,15 @@ def test_imports_point_down_only(path: Path) -> None:
             together = higher == lower == _STAGES or (module, name) == ("realtime.spec", "realtime.settings")
             assert lower < higher or together, f"{module} imports {name}"
         assert not (module.startswith("realtime") and name.startswith("benchmarks")), f"{module} imports {name}"
+
+
+@pytest.mark.parametrize("path", _FILES, ids=_NAMES)
+def test_rooms_use_only_the_rooms_below_them(path: Path) -> None:
+    room = path.parent.name
+    for name in _imports(path):
+        other = name.split(".")[1] if name.startswith("realtime.") else ""
+        if room in _ROOMS and other in _ROOMS and other != room:
+            assert other in _ROOMS[room], f"{room}/{path.name} imports {name}"
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
@@ -111,6 +128,6 @@ def test_modules_are_one_word(path: Path) -> None:
 
 
 def test_pyvirtualcam_and_onnxruntime_are_imported_by_one_file_each() -> None:
-    for package, places in (("pyvirtualcam", {"realtime/output.py"}), ("onnxruntime", {"models/session.py", "realtime/doctor.py"})):
+    for package, places in (("pyvirtualcam", {"realtime/sinks/output.py"}), ("onnxruntime", {"models/session.py", "realtime/doctor.py"})):
         users = {name for name, path in zip(_NAMES, _FILES, strict=True) if any(n.split(".")[0] == package for n in _imports(path))}
         assert users <= places, package

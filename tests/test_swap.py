@@ -8,7 +8,7 @@ from models.mesh.atlas import Atlas
 from models.mesh.topology import MEAN, TEXTURE_SIZE, VERTICES
 from realtime.config import SwapSettings
 from realtime.frame import Face, Frame
-from realtime.swap import Swap
+from realtime.stages.swap import Swap
 
 COLOURS = {"red": (40, 40, 200), "blue": (200, 60, 40)}
 GREY = np.full((480, 960, 3), 128, np.uint8)

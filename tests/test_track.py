@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from models.detector import Detector
 from models.landmarks import Landmarker, Region, region_from_detection
-from realtime.animated import Animated
 from realtime.config import AnimatedInput, DetectSettings, TrackSettings
-from realtime.detect import Detect
 from realtime.frame import Face, Frame
-from realtime.track import Track
+from realtime.sources.animated import Animated
+from realtime.stages.detect import Detect
+from realtime.stages.track import Track
 
 Image = NDArray[np.uint8]
 Points = NDArray[np.float32]

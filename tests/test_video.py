@@ -17,10 +17,10 @@ import pytest
 from clips import BASE, beep, corners, flat, make, number, numbered
 from PIL import Image as Pillow
 
-from realtime import decode
 from realtime.config import ImageInput, VideoInput
 from realtime.frame import Frame, RealtimeError
-from realtime.video import Image, Video
+from realtime.sources import decode
+from realtime.sources.video import Image, Video
 
 RED, GREEN, BLUE, WHITE = (0, 0, 255), (0, 255, 0), (255, 0, 0), (255, 255, 255)
 

@@ -17,9 +17,9 @@ import numpy as np
 import pytest
 
 from realtime.config import WindowOutput
-from realtime.devices import display_present, display_problem
 from realtime.frame import RealtimeError
-from realtime.window import Window
+from realtime.machine.devices import display_present, display_problem
+from realtime.sinks.window import Window
 
 _ROOT = Path(__file__).resolve().parents[1]
 _LINUX = pytest.mark.skipif(sys.platform != "linux", reason="display variables are Linux's")
@@ -68,8 +68,8 @@ import sys, time
 import numpy as np
 from realtime.config import WindowOutput
 from realtime.frame import Frame
-from realtime.output import Painted
-from realtime.window import Window
+from realtime.sinks.output import Painted
+from realtime.sinks.window import Window
 
 keys = []
 window = Painted(Window(WindowOutput(), lambda key: (keys.append(key), print(key, flush=True))), [])

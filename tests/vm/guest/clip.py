@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from common import OUT, mean_difference, opencv_reads, report
 
-from realtime import loopback
+from realtime.machine import loopback
 
 FRAMES = 75
 clip, *program_line = sys.argv[1:]

@@ -6,9 +6,9 @@ from dataclasses import asdict
 
 from common import another_program, report
 
-from realtime import loopback
-from realtime.devices import cameras
 from realtime.doctor import examine
+from realtime.machine import loopback
+from realtime.machine.devices import cameras
 
 another_program(
     "import pyvirtualcam, numpy; c = pyvirtualcam.Camera(320, 240, 20); c.send(numpy.zeros((240, 320, 3), numpy.uint8)); c.close()"

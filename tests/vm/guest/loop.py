@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 
-from realtime.camera import Camera
 from realtime.config import CameraInput, OverlaySettings, VirtualCameraOutput
 from realtime.keys import signals
-from realtime.output import Painted, VirtualCamera
-from realtime.overlay import Overlay
 from realtime.pipeline import Pipeline
+from realtime.sinks.output import Painted, VirtualCamera
+from realtime.sources.camera import Camera
+from realtime.stages.overlay import Overlay
 
 
 def say(sentence: str) -> None:

@@ -11,10 +11,10 @@ from typing import Any
 
 from common import another_program, card, report
 
-from realtime import loopback
 from realtime.config import VirtualCameraOutput
 from realtime.frame import Frame, RealtimeError
-from realtime.output import VirtualCamera
+from realtime.machine import loopback
+from realtime.sinks.output import VirtualCamera
 
 PATH = "/dev/video10"
 OURS = """
@@ -23,7 +23,7 @@ sys.path.insert(0, os.path.dirname(sys.argv[1]))
 from common import card
 from realtime.config import VirtualCameraOutput
 from realtime.frame import Frame, RealtimeError
-from realtime.output import VirtualCamera
+from realtime.sinks.output import VirtualCamera
 try:
     camera = VirtualCamera(VirtualCameraOutput(), 30.0, print)
     for index in range(3): camera.send(Frame(card(index), index, 0.0))

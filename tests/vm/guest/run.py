@@ -19,7 +19,7 @@ import numpy as np
 from common import OUT, ffmpeg_reads, mean_difference, opencv_reads, report
 from numpy.typing import NDArray
 
-from realtime import loopback
+from realtime.machine import loopback
 
 CAMERA, VIRTUAL = "/dev/video0", "/dev/video10"
 VIVID = Path("/sys/bus/platform/drivers/vivid")

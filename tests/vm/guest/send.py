@@ -13,8 +13,8 @@ from common import card, report
 
 from realtime.config import OverlaySettings, VirtualCameraOutput
 from realtime.frame import Frame
-from realtime.output import Painted, VirtualCamera
-from realtime.overlay import Overlay
+from realtime.sinks.output import Painted, VirtualCamera
+from realtime.stages.overlay import Overlay
 
 RATE = 25.0
 said: list[str] = []

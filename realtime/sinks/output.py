@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from realtime import loopback
 from realtime.config import VirtualCameraOutput
 from realtime.fit import fit
 from realtime.frame import Frame, Image, RealtimeError, Sink, Stage
-from realtime.window import Window
+from realtime.machine import loopback
+from realtime.sinks.window import Window
 
 _PLATFORMS = {"Linux": ("v4l2loopback",), "Darwin": ("obs",), "Windows": ("obs", "unitycapture")}
 _CURES = {

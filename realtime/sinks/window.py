@@ -7,8 +7,8 @@ from collections.abc import Callable
 import cv2
 
 from realtime.config import WindowOutput
-from realtime.devices import display_problem
 from realtime.frame import Frame, RealtimeError
+from realtime.machine.devices import display_problem
 
 _NAMES = {27: "esc", 32: "space"}
 

@@ -18,11 +18,11 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
-from realtime.audio import Sound
 from realtime.config import RecordingOutput
 from realtime.fit import fit
 from realtime.frame import Frame, Image, RealtimeError
-from realtime.part import PartFile
+from realtime.sinks.audio import Sound
+from realtime.sinks.part import PartFile
 
 _KINDS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 _LIMITED = 1

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from models.landmarks import region_from_detection
 from realtime.config import TrackSettings
 from realtime.frame import Face, Frame, Image, Points
-from realtime.person import Person, box_of, size_of
+from realtime.stages.person import Person, box_of, size_of
 
 if TYPE_CHECKING:
     from models.landmarks import Landmarker

@@ -52,7 +52,7 @@ def find(device: int | str) -> Place:
         if not text.isdigit():
             raise RealtimeError(f"Cameras are chosen by number on this system; got {text!r}, expected 0, 1, ...")
         return Place(int(text))
-    from realtime.devices import cameras
+    from realtime.machine.devices import cameras
 
     there = cameras()
     path = f"/dev/video{int(text)}" if text.isdigit() else os.path.realpath(text) if text.startswith("/") else ""
@@ -72,7 +72,7 @@ def find_again(place: Place, device: int | str) -> Place | None:
     """The same camera after it was away, perhaps under another number; None while it is not there."""
     if not place.path:
         return place
-    from realtime.devices import cameras
+    from realtime.machine.devices import cameras
 
     same = [camera for camera in cameras() if camera.name == place.name and not camera.problem]
     at = os.path.realpath(device) if isinstance(device, str) and device.startswith("/") else place.path
@@ -134,7 +134,7 @@ def _formats(place: Place, settings: CameraInput) -> tuple[str, ...]:
         return ("MJPG", "YUYV") if settings.format == "mjpeg" else ("YUYV",)
     plain = settings.width * settings.height * 2 * settings.fps <= _USB2
     if place.path:
-        from realtime.devices import cameras
+        from realtime.machine.devices import cameras
 
         for camera in cameras():
             modes = [mode for mode in camera.modes if (mode.width, mode.height) == (settings.width, settings.height)]
@@ -154,7 +154,7 @@ def _busy(place: Place) -> bool:
         return False
     import fcntl
 
-    from realtime import v4l2
+    from realtime.machine import v4l2
 
     # One memory-mapped capture buffer asked for and, when granted, given back.
     try:
@@ -172,7 +172,7 @@ def _reason(place: Place) -> str:
     if not place.path:
         return f"{place} cannot be opened: it is not there, in use, or this program may not use cameras (privacy settings)."
     if _busy(place):
-        from realtime.loopback import users
+        from realtime.machine.loopback import users
 
         by = ", ".join(users(place.path))
         return f"{place} is in use by {by or 'another program'}; close that first."

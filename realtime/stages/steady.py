@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime.frame import Points
-from realtime.kalman import Kalman
+from realtime.stages.kalman import Kalman
 
 # Measurement noise of a landmark, in face radii, where nothing is known yet: 0.2 px for a face 200 px wide.
 _NOISE = 0.0030

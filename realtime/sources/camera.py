@@ -6,12 +6,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
-from realtime.capture import Opened, asked, find, find_again, quiet, retrieve, start, why_no_picture
-from realtime.card import card
 from realtime.config import CameraInput
 from realtime.fit import fit
 from realtime.frame import Frame, RealtimeError
 from realtime.slot import Closed, Slot
+from realtime.sources.capture import Opened, asked, find, find_again, quiet, retrieve, start, why_no_picture
+from realtime.sources.card import card
 
 _TRIES = 5
 _SILENCE = 0.5

@@ -10,7 +10,7 @@ import numpy as np
 from models import compose
 from realtime.config import BlendSettings
 from realtime.frame import Face, Frame, Image, Patch, Points
-from realtime.lost import cover
+from realtime.stages.lost import cover
 
 _GRAIN_SIZE = 1024
 _GRAIN_UNIT = 24.0

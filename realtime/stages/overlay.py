@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from realtime.config import Corner, ImageOverlay, OverlaySettings
 from realtime.frame import Frame, Image, RealtimeError
-from realtime.lettering import letter
+from realtime.stages.lettering import letter
 
 _SMALLEST_LETTERS = 12
 

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 from av.video.frame import VideoFrame
 
 from realtime.config import ImageInput, VideoInput
-from realtime.decode import Decoder, is_network
 from realtime.frame import Frame, RealtimeError
-from realtime.network import Network
-from realtime.photo import read_photo
+from realtime.sources.decode import Decoder, is_network
+from realtime.sources.network import Network
+from realtime.sources.photo import read_photo
 
 _BEHIND = 0.5
 

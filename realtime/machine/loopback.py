@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from realtime import v4l2
 from realtime.frame import RealtimeError
+from realtime.machine import v4l2
 
 _SYSTEM = Path("/sys/class/video4linux")
 _DRIVER = "v4l2 loopback"

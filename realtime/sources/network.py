@@ -6,10 +6,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
-from realtime.decode import Decoder
 from realtime.fit import fit
 from realtime.frame import Frame, RealtimeError
 from realtime.slot import Closed, Slot
+from realtime.sources.decode import Decoder
 
 _PAUSES = (0.5, 1.0, 2.0, 4.0)
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import cv2
 
-from realtime import v4l2
-from realtime.loopback import nodes
-from realtime.v4l2 import Mode
+from realtime.machine import v4l2
+from realtime.machine.loopback import nodes
+from realtime.machine.v4l2 import Mode
 
 _HIGHEST_INDEX = 5
 _OPEN_A_WINDOW = "import cv2, os; cv2.namedWindow('swapcam', cv2.WINDOW_NORMAL); os._exit(0)"

@@ -9,9 +9,9 @@ import numpy as np
 from models.landmarks import Region, region_from_landmarks
 from realtime.config import TrackSettings
 from realtime.frame import Face, Image, Points
-from realtime.kalman import BoxFilter
-from realtime.one_euro import OneEuro
-from realtime.steady import Steady, Unfiltered
+from realtime.stages.kalman import BoxFilter
+from realtime.stages.one_euro import OneEuro
+from realtime.stages.steady import Steady, Unfiltered
 
 _FILTERS: dict[str, type[Steady] | type[OneEuro] | type[Unfiltered]] = {"kalman": Steady, "one-euro": OneEuro, "none": Unfiltered}
 # An absence longer than this, in seconds, starts the landmark filter anew when the person is back.

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from realtime.decode import on_white
 from realtime.frame import Image, RealtimeError
+from realtime.sources.decode import on_white
 
 
 def read_photo(place: str) -> Image:

@@ -18,9 +18,9 @@ from models.scene import carry_on, framing
 from models.warp import grain
 from realtime.config import AnimatedInput
 from realtime.frame import Frame, Image, Points, RealtimeError
-from realtime.motion import Motion
-from realtime.photo import read_photo
 from realtime.portraits import portrait
+from realtime.sources.motion import Motion
+from realtime.sources.photo import read_photo
 
 _SMALLEST_FACE = 20
 _CARD = 128

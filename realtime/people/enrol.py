@@ -14,9 +14,9 @@ from models.detector import Detector
 from models.finding import faces, height
 from models.landmarks import Landmarker, Landmarks
 from models.mesh.atlas import build_atlas
-from realtime import photo
 from realtime.frame import Image, RealtimeError
-from realtime.identities import Consent, Identity, PhotoRecord
+from realtime.people.identities import Consent, Identity, PhotoRecord
+from realtime.sources import photo
 
 # Brands in the header of the picture files that iPhones write.
 _APPLE = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
