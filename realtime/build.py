@@ -108,13 +108,13 @@ def _identities(settings: Settings, detector: Detector, landmarker: Landmarker, 
     from realtime.people.enrol import enrol
 
     found: dict[str, Identity] = {}
+    known = identities.names()
     for name in dict.fromkeys((*settings.swap.sources, *settings.swap.assign.values())):
-        if is_photo(name):
+        if name not in known and is_photo(name):
             found[name] = enrol(Path(name).stem, [Path(name)], detector, landmarker, None, face)
         else:
             found[name] = identities.load(name)
     if not found and settings.swap.enabled:
-        known = identities.names()
         hint = f"Enrolled: {', '.join(known)}." if known else "Nobody is enrolled yet: swapcam enrol NAME photo.jpg."
         raise RealtimeError(f"Whose face? Give --source with a photo or a name. {hint}")
     return found

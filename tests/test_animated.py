@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from models.detector import Detector
 from models.landmarks import Landmarker, region_from_landmarks
-from models.puppet import Pose, Puppet
+from models.puppet.puppet import Pose, Puppet
 from realtime.config import AnimatedInput
 from realtime.frame import RealtimeError
 from realtime.portraits import portrait

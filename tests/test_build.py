@@ -104,6 +104,12 @@ def test_without_a_source_those_enrolled_are_named(detector, landmarker) -> None
         assert loop.pipeline.statistics().frames == 15
 
 
+def test_a_stored_name_wins_over_what_looks_like_a_file(detector, landmarker) -> None:  # type: ignore[no-untyped-def]
+    identities.save(enrol("anna.2026", [_COLLINS], detector, landmarker, identities.Consent.now()))
+    with build(_settings(swap=SwapSettings(sources=("anna.2026",)))) as loop:
+        loop.run()
+
+
 def test_a_name_is_no_photo_and_a_photo_no_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert is_photo("me.jpg")

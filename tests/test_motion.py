@@ -7,7 +7,7 @@ from dataclasses import astuple
 import numpy as np
 import pytest
 
-from models.puppet import Pose
+from models.puppet.puppet import Pose
 from realtime.sources.motion import Motion
 
 _TIMES = np.arange(0, 60, 1 / 60)

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from models.detector import Detector
 from models.finding import faces, height
 from models.landmarks import Landmarker, region_from_landmarks
-from models.puppet import POINTS, Puppet
-from models.scene import carry_on, framing
-from models.warp import grain
+from models.puppet.puppet import POINTS, Puppet
+from models.puppet.scene import carry_on, framing
+from models.puppet.warp import grain
 from realtime.config import AnimatedInput
 from realtime.frame import Frame, Image, Points, RealtimeError
 from realtime.portraits import portrait

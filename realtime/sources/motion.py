@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from models.puppet import Pose
+from models.puppet.puppet import Pose
 
 # Largest values: face heights, relative size, degrees; and how fast each part sways, in Hz.
 _LIMITS = {"x": 0.22, "y": 0.07, "size": 0.05, "yaw": 19.0, "pitch": 9.0, "roll": 9.0}

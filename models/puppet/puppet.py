@@ -8,9 +8,9 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from models import warp
 from models.mesh.topology import LEFT_EYE, OVAL, RIGHT_EYE, TRIANGLES
-from models.mouth import COLUMNS, LOWER, LOWER_LIP, UPPER, UPPER_LIP, behind
+from models.puppet import warp
+from models.puppet.mouth import COLUMNS, LOWER, LOWER_LIP, UPPER, UPPER_LIP, behind
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]

@@ -1,0 +1,1 @@
+"""A portrait that moves like a person: the synthetic webcam of demo, tests and benchmarks."""
