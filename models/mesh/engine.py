@@ -49,6 +49,7 @@ _LARGEST = 640
 _LIGHT_SIZE = 32
 # Texture grows less than light does: blemishes and highlights of a photo multiplied in full look like sandpaper.
 _CONTRAST_POWER = 0.5
+_DEPTH_POWER = 0.5
 
 
 @dataclass
@@ -56,6 +57,7 @@ class Target:
     """What the engine has learned about one target: the light on the face now, and how the face looks at rest."""
 
     light: Floats | None = None
+    contrast: float = 1.0
     neutral: Floats = field(default_factory=lambda: MEAN[:VERTICES].copy())
     seen: float = 0.0
     time: float | None = None
@@ -71,6 +73,10 @@ class MeshEngine:
         while self._textures[-1].shape[0] > 64:
             self._textures.append(cv2.resize(self._textures[-1], None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA))
         self._tone = np.maximum(np.median(atlas.texture[plain_zone()], axis=0), 8.0).astype(np.float32)
+        skin = relight.sample(self._textures[2][..., :3], UV[PLAIN_SKIN] * (TEXTURE_SIZE // 4 - 1), 1)
+        even = np.eye(9, 1, dtype=np.float32).repeat(3, axis=1)
+        every = np.ones(len(PLAIN_SKIN), np.float32)
+        self._unevenness = max(relight.unevenness(skin, even, self._tone, np.eye(1, 9, dtype=np.float32).repeat(len(skin), 0), every), 0.01)
         self._planes = np.empty((3, 1, 1), np.float32)
 
     def __call__(
@@ -92,7 +98,7 @@ class MeshEngine:
             return None
         gain = self._gain(image, points, target, time, light)
         target.time = time
-        return self._draw(drawn, gain, area)
+        return self._draw(drawn, gain, target.contrast, area)
 
     def _bones(self, points: Floats, pose: Pose, target: Target, time: float, strength: float) -> Floats:
         """The target's mesh with the source's bones: the difference of the two resting faces, added in the target's pose."""
@@ -118,34 +124,40 @@ class MeshEngine:
         say = relight.facing(directions)[PLAIN_SKIN] * inside
         colours = relight.sample(image, skin[:, :2], radius)
         found = relight.fit(colours, self._tone, basis[PLAIN_SKIN], say)
+        # Hard light and a sharp lens deepen folds and pores: the source's get as deep as the target's are now.
+        deep = relight.unevenness(colours, found, self._tone, basis[PLAIN_SKIN], say) / self._unevenness
+        contrast = float(np.clip(deep**_DEPTH_POWER, 0.6, 1.1))
         if target.light is None or target.time is None:
-            target.light = found
+            target.light, target.contrast = found, contrast
         else:
-            step = max(0.0, time - target.time)
-            target.light = target.light + (1 - np.exp(-step / _LIGHT_SECONDS)) * (found - target.light)
+            rate = 1 - np.exp(-max(0.0, time - target.time) / _LIGHT_SECONDS)
+            target.light = target.light + rate * (found - target.light)
+            target.contrast += rate * 0.2 * (contrast - target.contrast)
         if strength == 1:
             return relight.gain(target.light, basis)
         flat = np.zeros_like(target.light)
         flat[0] = target.light[0]
         return relight.gain(flat + strength * (target.light - flat), basis)
 
-    def _relit(self, gain: Floats, size: int) -> Bytes:
+    def _relit(self, gain: Floats, contrast: float, size: int) -> Bytes:
         """The texture at about `size` pixels under the vertex light `gain` (468, 3)."""
         level = int(np.clip(round(np.log2(TEXTURE_SIZE / size)), 0, len(self._textures) - 1))
         texture = self._textures[level]
         factors = (weights(_LIGHT_SIZE) @ gain).reshape(_LIGHT_SIZE, _LIGHT_SIZE, 3)
-        contrast = np.clip(factors.mean(axis=2, keepdims=True) ** (_CONTRAST_POWER - 1), 0.4, 1.15)
-        light = np.concatenate([contrast, factors], axis=2)
+        depth = contrast * np.clip(factors.mean(axis=2, keepdims=True) ** (_CONTRAST_POWER - 1), 0.4, 1.15)
+        light = np.concatenate([depth, factors], axis=2)
         whole = cv2.resize(light, texture.shape[1::-1], interpolation=cv2.INTER_LINEAR)
         out = np.empty_like(texture)
         relit(texture, self._tone, whole, out)
         return out
 
-    def _draw(self, points: Floats, gain: Floats, area: tuple[int, int, int, int]) -> tuple[Bytes, Bytes, NDArray[np.float64]]:
+    def _draw(
+        self, points: Floats, gain: Floats, contrast: float, area: tuple[int, int, int, int]
+    ) -> tuple[Bytes, Bytes, NDArray[np.float64]]:
         left, top, right, bottom = area
         scale = min(1.0, _LARGEST / max(right - left, bottom - top))
         width, height = max(1, round((right - left) * scale)), max(1, round((bottom - top) * scale))
-        texture = self._relit(gain, max(width, height))
+        texture = self._relit(gain, contrast, max(width, height))
         if self._planes.shape[1:] != (height, width):
             self._planes = np.empty((3, height, width), np.float32)
         across, down, nearest = self._planes

@@ -64,6 +64,13 @@ def fit(colours: Floats, tone: Floats, basis: Floats, weights: Floats) -> Floats
     return np.asarray(form[:, None] * hue / tone, np.float32)
 
 
+def unevenness(colours: Floats, light: Floats, tone: Floats, basis: Floats, weights: Floats) -> float:
+    """How far skin departs from one smoothly lit colour: median relative deviation of brightness, 0 for plain skin."""
+    expected = np.maximum((basis @ light * tone).mean(axis=1), 1.0)
+    seen = weights > 0.3
+    return float(np.median(np.abs(colours.mean(axis=1) / expected - 1.0)[seen])) if seen.any() else 0.0
+
+
 def gain(light: Floats, basis: Floats) -> Floats:
     """Brightness factors (n, 3) of the light, kept within what a camera could have seen."""
     return np.clip(basis @ light, GAIN_LOW, GAIN_HIGH).astype(np.float32)
