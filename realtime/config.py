@@ -92,7 +92,7 @@ class RecordingOutput(Part):
     overwrite: bool = False
     codec: Literal["h264", "mpeg4"] = "h264"
     quality: int = Field(20, ge=0, le=51)
-    preset: str = "veryfast"
+    preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"] = "veryfast"
 
 
 class NoOutput(Part):

@@ -11,12 +11,14 @@ import threading
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import get_args
 
 import av
 import numpy as np
 import psutil
 import pytest
 from clips import beep, corners, flat, length_of, make, number, numbered, onset, times_of
+from pydantic import ValidationError
 
 from realtime.config import RecordingOutput, VideoInput
 from realtime.frame import Frame, RealtimeError
@@ -299,6 +301,80 @@ def test_the_remains_of_a_killed_run_are_not_touched(tmp_path: Path) -> None:
     record(tmp_path / "a.mp4", [numbered(0)], [0.0])
     assert (tmp_path / "a.part.mp4").read_text() == "remains"
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def _refused(path: Path, width: int, **more: object) -> str:
+    """What a recording over (or beside) what is there says when its encoder cannot start."""
+    recording = Recording(RecordingOutput.model_construct(path=str(path), overwrite=True, **more), 10)  # type: ignore[arg-type]
+    picture = flat(width, 16, (0, 0, 0))
+    with pytest.raises(RealtimeError) as caught:
+        recording.send(Frame(picture, 0, 0.0))
+    recording.send(Frame(picture, 1, 0.1))
+    recording.close()
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("width", "more", "words"),
+    [
+        (17000, {}, "17000 x 16 px are too large for H.264, which takes 16384"),
+        (8194, {"codec": "mpeg4"}, "too large for MPEG-4, which takes 8191"),
+        (64, {"preset": "slowest"}, "the H.264 encoder takes no pictures of 64 x 16 px"),
+    ],
+)
+@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
+def test_an_encoder_that_cannot_start_costs_no_file(tmp_path: Path, suffix: str, width: int, more: dict[str, str], words: str) -> None:
+    """The old file was replaced by one of 0 bytes."""
+    path = tmp_path / f"a.{suffix}"
+    assert words in _refused(path, width, **more)
+    assert list(tmp_path.iterdir()) == []
+    path.write_text("old")
+    _refused(path, width, **more)
+    assert list(tmp_path.iterdir()) == [path]
+    assert path.read_text() == "old"
+
+
+def test_an_encoder_that_cannot_start_costs_no_file_with_sound(tmp_path: Path) -> None:
+    clip = make(tmp_path / "in.mp4", [numbered(0)] * 3, sound=beep(1.0, 0.2))
+    recording = Recording(RecordingOutput(path=str(tmp_path / "out.mp4")), 10, clip)
+    with pytest.raises(RealtimeError, match="too large"):
+        recording.send(Frame(flat(17000, 16, (0, 0, 0)), 0, 0.0))
+    recording.close()
+    assert list(tmp_path.iterdir()) == [clip]
+
+
+def test_a_picture_that_cannot_be_brought_to_the_encoder_costs_no_file(tmp_path: Path) -> None:
+    """Whatever goes wrong before the first picture is written."""
+    path = tmp_path / "a.mp4"
+    path.write_text("old")
+    recording = Recording(RecordingOutput(path=str(path), overwrite=True), 10)
+    with pytest.raises(ValueError, match="shape"):
+        recording.send(Frame(np.zeros((48, 64, 4), np.uint8), 0, 0.0))
+    recording.close()
+    assert list(tmp_path.iterdir()) == [path]
+    assert path.read_text() == "old"
+
+
+def test_the_largest_pictures_that_are_promised_are_taken(tmp_path: Path) -> None:
+    for codec, width in (("h264", 16384), ("mpeg4", 8190)):
+        path = record(tmp_path / f"{codec}.mp4", [flat(width, 16, (90, 90, 90))], [0.0], codec=codec)
+        assert pictures_of(path)[0].shape == (16, width, 3)
+
+
+PRESETS = get_args(RecordingOutput.model_fields["preset"].annotation)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_is_one_that_the_encoder_knows(tmp_path: Path, preset: str) -> None:
+    assert len(times_of(record(tmp_path / "a.mp4", [numbered(0), numbered(1)], [0.0, 0.1], preset=preset))) == 2
+
+
+@pytest.mark.parametrize("preset", ["slowest", "placebo", "", "Fast", 3])
+def test_other_presets_are_refused_with_the_settings(preset: object) -> None:
+    assert len(PRESETS) == 9
+    with pytest.raises(ValidationError, match="'ultrafast', 'superfast'"):
+        RecordingOutput(path="a.mp4", preset=preset)  # type: ignore[arg-type]
 
 
 PROGRAM = """

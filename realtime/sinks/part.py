@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import av
+import av.error
+
 from realtime.frame import RealtimeError
 
 
@@ -83,3 +86,16 @@ class PartFile:
         """Close and leave nothing behind."""
         self._file.close()
         self.path.unlink(missing_ok=True)
+
+
+def playable(path: Path) -> float:
+    """Seconds of pictures that can be played, 0 if there are none."""
+    newest = 0.0
+    try:
+        with av.open(str(path), "r") as container:
+            for packet in container.demux(video=0):
+                if packet.pts is not None:
+                    newest = max(newest, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+    except (av.error.FFmpegError, OSError):
+        return newest
+    return newest

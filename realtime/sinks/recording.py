@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 from collections.abc import Callable
 from fractions import Fraction
@@ -22,16 +23,15 @@ from realtime.config import RecordingOutput
 from realtime.fit import fit
 from realtime.frame import Frame, Image, RealtimeError
 from realtime.sinks.audio import Sound
-from realtime.sinks.part import PartFile
+from realtime.sinks.part import PartFile, playable
 
 _KINDS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 _LIMITED = 1
+# What the encoders make, and how many pixels a side they take.
+_MOST = {"libx264": ("H.264", 16384), "mpeg4": ("MPEG-4", 8191)}
 # Without exact rounding every value comes out half a step low, which tints grey.
 _EXACT = 0x10 | 0x40000  # SWS_AREA, SWS_ACCURATE_RND; older PyAV has no name for the second
-
-
-def _ignore(text: str) -> None:
-    """Nobody listens."""
+logger = logging.getLogger(__name__)
 
 
 class Recording:
@@ -43,12 +43,13 @@ class Recording:
     line, a copy of the last.
 
     The file grows as NAME.part.EXTENSION, playable at any moment (fragments of at most two seconds), and takes its
-    name at close().  When the disk is full, send() raises RealtimeError once and what was recorded is kept; frames sent
-    after that are ignored.  Raises RealtimeError at construction for a place that cannot be written.
+    name at close().  When the disk is full, send() raises RealtimeError once and what was recorded is kept; where no
+    picture can be encoded it does so too, and nothing is left.  Frames sent after that are ignored.  Raises RealtimeError
+    at construction for a place that cannot be written.
     """
 
     def __init__(
-        self, settings: RecordingOutput, rate: float, audio_from: str | Path | None = None, say: Callable[[str], None] = _ignore
+        self, settings: RecordingOutput, rate: float, audio_from: str | Path | None = None, say: Callable[[str], None] = logger.info
     ) -> None:
         self._settings, self._rate, self._say = settings, rate if 0 < rate <= 1000 else 30.0, say
         self._final = Path(settings.path)
@@ -64,9 +65,10 @@ class Recording:
         self._reformatter = VideoReformatter()
         self._origin = 0.0
         self._last = -1
+        self._written = False
 
     def send(self, frame: Frame) -> None:
-        """Record one frame; raises RealtimeError when the disk is full."""
+        """Record one frame; raises RealtimeError when the disk is full or the first pictures cannot be encoded."""
         if self._part is None:
             return
         if self._output is None:
@@ -76,7 +78,12 @@ class Recording:
         self._last = max(self._last + 1, round((time + self._delay) / self._base))
         picture = self._picture(fit(frame.image, self._size))
         picture.pts, picture.time_base = self._last, self._base
-        self._write(self._stream.encode(picture))
+        try:
+            self._write(self._stream.encode(picture))
+        except av.error.FFmpegError as error:
+            if not self._written:
+                self._refuse(error)
+            raise
         if self._sound is not None and self._output is not None:
             self._sound.pump(self._output, time)
         if self._part.error is not None:
@@ -87,7 +94,8 @@ class Recording:
         if self._part is None:
             return
         try:
-            if self._output is not None:
+            # After a failure before its first picture the encoder is not open, and would only fail to open now.
+            if self._output is not None and self._stream.codec_context.is_open:
                 self._finish()
         finally:
             self._end()
@@ -108,10 +116,11 @@ class Recording:
         options = {} if kind == "matroska" else {"movflags": "hybrid_fragmented+delay_moov", "movie_timescale": "90000"}
         # A track without sound for a while must not hold the pictures back from the disk.
         options["max_interleave_delta"] = "1000000"
-        self._output = av.open(self._part, "w", format=kind, options=options)
-        self._stream = self._encoder(self._output, width + width % 2, height + height % 2)
+        output = av.open(self._part, "w", format=kind, options=options)
+        self._stream = self._encoder(output, width + width % 2, height + height % 2)
+        self._output = output
         if self._sound is not None:
-            self._sound.attach(self._output, kind)
+            self._sound.attach(output, kind)
 
     def _encoder(self, output: OutputContainer, width: int, height: int) -> VideoStream:
         settings = self._settings
@@ -151,8 +160,19 @@ class Recording:
         )
 
     def _write(self, packets: list[Packet[VideoStream]]) -> None:
-        if self._output is not None:
+        if self._output is not None and packets:
             self._output.mux(packets)
+            self._written = True
+
+    def _refuse(self, error: av.error.FFmpegError) -> None:
+        """Leave nothing behind, and say why the encoder takes no picture; always raises RealtimeError."""
+        (width, height), (codec, most) = self._size, _MOST[self._stream.codec_context.name]
+        self._end()
+        if max(width, height) > most:
+            reason = f"{width} x {height} px are too large for {codec}, which takes {most} a side; give smaller pictures"
+        else:
+            reason = f"the {codec} encoder takes no pictures of {width} x {height} px ({error.strerror}); try another codec or preset"
+        raise RealtimeError(f"{self._final} cannot be recorded: {reason}.") from error
 
     def _finish(self) -> None:
         """Write what encoder and sound still hold; the last frame lasts as long as it did in the clip."""
@@ -172,7 +192,7 @@ class Recording:
             self._sound.finish(self._output, last, last + shown)
 
     def _end(self) -> None:
-        """Close everything and name the file; raises RealtimeError if the disk was full."""
+        """Close everything and name the file, or remove one without pictures; raises RealtimeError if the disk was full."""
         part, output, self._part, self._output = self._part, self._output, None, None
         if part is None:
             return
@@ -182,12 +202,12 @@ class Recording:
         finally:
             if self._sound is not None:
                 self._sound.close()
-            if output is None:
-                part.remove()
-            elif part.error is None:
+            if part.error is not None:
+                self._fail(part, part.error)
+            elif self._written:
                 self._tell(part.finish(self._settings.overwrite))
             else:
-                self._fail(part, part.error)
+                part.remove()
 
     def _tell(self, path: Path) -> None:
         if path != self._final:
@@ -200,7 +220,7 @@ class Recording:
         if _KINDS[self._final.suffix.lower()] != "matroska":
             part.trim()
         path = part.finish(overwrite=False)
-        seconds = _playable(path)
+        seconds = playable(path)
         if not seconds:
             path.unlink(missing_ok=True)
             raise RealtimeError(f"{self._final}: {reason}; nothing could be recorded. Make room or choose another place.") from error
@@ -227,16 +247,3 @@ def _sound(path: str | Path | None, say: Callable[[str], None]) -> Sound | None:
     except (av.error.FFmpegError, OSError) as error:
         say(f"The sound of {path} cannot be read ({error.strerror}); recording without it.")
         return None
-
-
-def _playable(path: Path) -> float:
-    """Seconds of pictures that can be played, 0 if there are none."""
-    newest = 0.0
-    try:
-        with av.open(str(path), "r") as container:
-            for packet in container.demux(video=0):
-                if packet.pts is not None:
-                    newest = max(newest, float((packet.pts + (packet.duration or 0)) * packet.time_base))
-    except (av.error.FFmpegError, OSError):
-        return newest
-    return newest
