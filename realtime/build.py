@@ -69,6 +69,7 @@ def build(
         detect, track, swap, blend = _stages(settings, detector, landmarker, identities)
         log = _closing(open_parts, Trace(trace)) if trace else None
         source = _closing(open_parts, _source(settings))
+        swap.cover_gone = source.live
         overlay = Overlay(settings.overlay)
         if label_off(settings.overlay):
             logger.info("The label is off: viewers are not told that this video is altered.")
@@ -133,8 +134,8 @@ def _stages(
     from realtime.stages.swap import Swap
     from realtime.stages.track import Track
 
-    track = Track(landmarker, settings.track)
     detect = Detect(detector, settings.detect, lambda: track.searching)
+    track = Track(landmarker, settings.track, detect.find)
     return detect, track, Swap({name: identity.atlas for name, identity in identities.items()}, settings.swap), Blend(settings.blend)
 
 

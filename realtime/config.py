@@ -14,7 +14,7 @@ Colour = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
 class Part(BaseModel):
     """A group of settings; unknown keys are refused, values never change in place."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class CameraInput(Part):
@@ -54,7 +54,7 @@ class AnimatedInput(Part):
     width: int = Field(1280, ge=64, le=3840)
     height: int = Field(720, ge=64, le=2160)
     fps: float = Field(30.0, gt=0, le=240)
-    seconds: float | None = Field(None, gt=0)
+    seconds: float | None = Field(None, gt=0, le=1e6)
     realtime: bool = True
     people: int = Field(1, ge=1, le=4)
     speed: float = Field(1.0, ge=0, le=10)
@@ -118,7 +118,7 @@ class TrackSettings(Part):
     faces: int = Field(4, ge=1, le=32)
     filter: Literal["kalman", "one-euro", "none"] = "kalman"
     smoothing: float = Field(1.0, ge=0.0, le=10.0)
-    patience: float = Field(3.0, ge=0.0, le=60.0)
+    patience: float = Field(3.0, ge=0.5, le=60.0)
     entry: Unit = 0.65
 
 
@@ -130,6 +130,7 @@ class SwapSettings(Part):
     sources: tuple[str, ...] = ()
     faces: Literal["largest", "all", "left-to-right"] = "largest"
     assign: dict[int, str] = Field(default_factory=dict)
+    on_gone: Literal["auto", "cover", "show"] = "auto"
     shape: Unit = 0.5
     light: Unit = 1.0
 

@@ -59,12 +59,14 @@ class Frame:
     image: (h, w, 3) uint8 BGR.  index: counts the source's frames from 0, dropped ones included.
     time: capture time in seconds on the source's clock: time.perf_counter() for a live source,
         presentation time from the start for a file.
+    card: the source itself has drawn this picture (no camera); nobody is in it.
     """
 
     image: Image
     index: int
     time: float
     faces: tuple[Face, ...] = ()
+    card: bool = False
 
 
 class Source(Protocol):

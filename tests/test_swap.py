@@ -48,16 +48,65 @@ def test_largest_face_alone_is_swapped_and_the_others_stay() -> None:
     assert not any(face.lost for face in after.faces)
 
 
-def test_largest_does_not_hop_between_equals_nor_away_from_a_lost_face() -> None:
+def test_largest_stays_with_its_person_until_they_leave() -> None:
+    """Changing over to a nearer face would show the one that was hidden a frame ago."""
     swap = swap_with()
     swap(frame_of(face_at(200, 60, 1), face_at(600, 55, 2)))
-    again = swap(frame_of(face_at(200, 57, 1), face_at(600, 62, 2), index=1))
-    assert [worn(face) for face in again.faces] == ["red", None]
-    lost = swap(frame_of(face_at(200, 30, 1, lost=True), face_at(600, 62, 2), index=2))
+    nearer = swap(frame_of(face_at(200, 40, 1), face_at(600, 90, 2), index=1))
+    assert [worn(face) for face in nearer.faces] == ["red", None]
+    lost = swap(frame_of(face_at(200, 40, 1, lost=True), face_at(600, 90, 2), index=2))
     assert [face.lost for face in lost.faces] == [True, False]
     assert [worn(face) for face in lost.faces] == [None, None]
-    grown = swap(frame_of(face_at(200, 30, 1), face_at(600, 62, 2), index=3))
-    assert [worn(face) for face in grown.faces] == [None, "red"]
+    left = swap(frame_of(face_at(600, 90, 2), index=3))
+    assert [worn(face) for face in left.faces] == ["red"]
+
+
+def test_a_box_without_landmarks_does_not_take_the_swap_from_a_face() -> None:
+    box = Face(np.array([0, 0, 900, 480], np.float32), track=None, lost=True)
+    after = swap_with()(frame_of(box, face_at(600, 60, 2)))
+    assert [worn(face) for face in after.faces] == [None, "red"]
+    alone = swap_with()(frame_of(box))
+    assert alone.faces[0].lost
+
+
+@pytest.mark.parametrize("settings", [{}, {"sources": (), "assign": {1: "red"}}], ids=["largest", "assigned"])
+def test_who_turns_up_while_the_wearer_is_lost_may_be_the_wearer(settings: dict[str, object]) -> None:
+    swap = swap_with(**settings)
+    swap(frame_of(face_at(200, 60, 1), face_at(850, 30, 3)))
+    back = swap(frame_of(face_at(200, 60, 1, lost=True), face_at(500, 90, 2), face_at(850, 30, 3), index=1))
+    assert [worn(face) for face in back.faces] == [None, "red", None]
+    assert back.faces[0].lost
+    stays = swap(frame_of(face_at(500, 90, 2), face_at(850, 30, 3), index=2))
+    assert worn(stays.faces[0]) == "red"
+    swap = swap_with(**settings)
+    swap(frame_of(face_at(200, 60, 1), face_at(850, 30, 3)))
+    unclear = swap(frame_of(face_at(200, 60, 1, lost=True), face_at(500, 90, None, lost=True), face_at(850, 30, 3), index=2))
+    assert [face.lost for face in unclear.faces] == [True, True, False]
+    returned = swap_with(**settings)
+    for index, faces in enumerate(
+        [(face_at(200, 60, 1),), (face_at(200, 60, 1, lost=True), face_at(500, 90, 2)), (face_at(200, 60, 1), face_at(500, 90, 2))]
+    ):
+        after = returned(frame_of(*faces, index=index))
+    assert [worn(face) for face in after.faces] == ["red", None]
+
+
+def test_assignment_alone_swaps() -> None:
+    after = swap_with(sources=(), assign={2: "blue"})(frame_of(face_at(200, track=1), face_at(600, track=2)))
+    assert [worn(face) for face in after.faces] == [None, "blue"]
+
+
+@pytest.mark.parametrize(("live", "on_gone", "covered"), [(True, "auto", True), (False, "auto", False), (False, "cover", True), (True, "show", False)])
+def test_when_nobody_is_left_the_whole_picture_is_lost(live: bool, on_gone: str, covered: bool) -> None:
+    swap = swap_with(on_gone=on_gone)
+    swap.cover_gone = live
+    assert swap(frame_of()).faces == ()
+    swap(frame_of(face_at(200)))
+    gone = swap(frame_of(index=1))
+    assert [(face.lost, face.box.tolist()) for face in gone.faces] == ([(True, [0, 0, 960, 480])] if covered else [])
+    assert swap(replace(frame_of(index=2), card=True)).faces == ()
+    assert not any(face.lost for face in swap(frame_of(face_at(200), index=3)).faces)
+    swap.settings = swap.settings.model_copy(update={"enabled": False})
+    assert swap(frame_of(index=4)).faces == ()
 
 
 def test_left_to_right_gives_sources_by_place() -> None:

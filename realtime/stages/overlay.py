@@ -51,12 +51,8 @@ class Overlay:
         height, width = frame.image.shape[:2]
         placed: list[tuple[_Patch, float, float]] = []
         used: dict[object, _Patch] = {}
-        if not label_off(settings):
-            key: object = ("label", settings.label, settings.size, width, height)
-            used[key] = self._patches.get(key) or _text(settings.label, settings.size, "#ffffff", width, height, plate=True)
-            placed.append((used[key], *_corner(settings.corner, used[key], width, height)))
         for image, pixels in images:
-            key = (image, id(pixels), width, height)
+            key: object = (image, id(pixels), width, height)
             used[key] = self._patches.get(key) or _scaled(image, pixels, width)
             placed.append((used[key], image.x * width, image.y * height))
         for text in settings.texts:
@@ -65,6 +61,11 @@ class Overlay:
                 key = (text, shown, width, height)
                 patch = used[key] = self._patches.get(key) or _text(shown, text.size, text.colour, width, height, plate=False)
                 placed.append((patch, text.x * (width - patch.colour.shape[1]), text.y * (height - patch.colour.shape[0])))
+        if not label_off(settings):
+            # Last, so that no picture of the user's can hide it.
+            key = ("label", settings.label, settings.size, width, height)
+            used[key] = self._patches.get(key) or _text(settings.label, settings.size, "#ffffff", width, height, plate=True)
+            placed.append((used[key], *_corner(settings.corner, used[key], width, height)))
         self._patches = used
         return _painted(frame, placed)
 

@@ -12,22 +12,26 @@ from models.mesh.engine import MeshEngine, Target
 from realtime.config import SwapSettings
 from realtime.frame import Face, Frame, Patch
 
-# A face must be this much larger before the swap jumps to it.
-_HYSTERESIS = 1.3
-
 
 class Swap:
     """Gives each chosen face its patch.
 
     After it a face has a patch, or is `lost` (it should have one and could not get it), or neither: it stays as it is.
+    Who has worn a face is not shown bare by accident: who turns up while a wearer is lost may be that wearer and gets
+    the same face; and when, with `cover_gone`, nobody is left who could be found, the whole picture counts as lost
+    until somebody is.
     `settings` may be replaced at any time; names in it that have no atlas are refused by ValueError.
     """
 
-    def __init__(self, atlases: Mapping[str, Atlas], settings: SwapSettings) -> None:
+    def __init__(self, atlases: Mapping[str, Atlas], settings: SwapSettings, cover_gone: bool = False) -> None:
         self._engines = {name: MeshEngine(atlas) for name, atlas in atlases.items()}
+        self.cover_gone = cover_gone
         self._targets: dict[int, Target] = {}
         self._given: dict[int, int] = {}
-        self._largest: int | None = None
+        self._chosen: int | None = None
+        self._bystanders: set[int] = set()
+        self._adopted: dict[int, str] = {}
+        self._worn = False
         self.settings = settings
 
     @property
@@ -44,18 +48,24 @@ class Swap:
 
     def __call__(self, frame: Frame) -> Frame:
         settings = self._settings
-        if not settings.enabled or not settings.sources:
+        if not settings.enabled or not (settings.sources or settings.assign):
+            self._worn = False
             return replace(frame, faces=tuple(replace(face, lost=False) for face in frame.faces))
         self._forget(frame)
-        wanted = self._choose(frame, settings)
-        return replace(frame, faces=tuple(self._face(frame, face, wanted.get(i), settings) for i, face in enumerate(frame.faces)))
+        wanted = self._with_newcomers(frame, self._choose(frame, settings))
+        faces = tuple(self._face(frame, face, wanted.get(i), settings) for i, face in enumerate(frame.faces))
+        self._worn |= any(face.patch is not None for face in faces)
+        gone = self._worn and not frame.faces and not frame.card
+        if gone and settings.on_gone != "show" and (self.cover_gone or settings.on_gone == "cover"):
+            height, width = frame.image.shape[:2]
+            faces += (Face(np.array([0, 0, width, height], np.float32), score=0.0, lost=True),)
+        return replace(frame, faces=faces)
 
     def _choose(self, frame: Frame, settings: SwapSettings) -> dict[int, str]:
         """Source name by position in frame.faces."""
-        order = list(range(len(frame.faces)))
-        if settings.faces == "largest":
-            chosen = self._still_largest(frame.faces)
-            order = [] if chosen is None else [chosen]
+        order = list(range(len(frame.faces))) if settings.sources else []
+        if order and settings.faces == "largest":
+            order = [self._still_chosen(frame.faces)]
         elif settings.faces == "left-to-right":
             order.sort(key=lambda i: float(frame.faces[i].box[0] + frame.faces[i].box[2]))
         names = {}
@@ -65,21 +75,37 @@ class Swap:
                 # Who came first keeps the first source, wherever the others go.
                 position = self._given.setdefault(track, min(set(range(len(self._given) + 1)) - set(self._given.values())))
             names[i] = settings.sources[position % len(settings.sources)]
-            if track is not None and track in settings.assign:
-                names[i] = settings.assign[track]
+        for i, face in enumerate(frame.faces):
+            if face.track is not None and face.track in settings.assign:
+                names[i] = settings.assign[face.track]
         return names
 
-    def _still_largest(self, faces: tuple[Face, ...]) -> int | None:
-        if not faces:
-            return None
-        areas = [float(np.prod(np.maximum(face.box[2:] - face.box[:2], 0))) for face in faces]
-        best = int(np.argmax(areas))
+    def _still_chosen(self, faces: tuple[Face, ...]) -> int:
+        """The largest face when one has to be chosen; then the same person until their track ends.
+
+        Changing over to somebody who came nearer would show the face of the one who wore the mask.
+        """
         for i, face in enumerate(faces):
-            # A lost face's box grows with doubt, and a lost face that is replaced would be shown.
-            if face.track is not None and face.track == self._largest and (face.lost or areas[i] * _HYSTERESIS >= areas[best]):
+            if face.track is not None and face.track == self._chosen:
                 return i
-        self._largest = faces[best].track
+        areas = [float(np.prod(np.maximum(face.box[2:] - face.box[:2], 0))) for face in faces]
+        # Boxes in which no face was made out are covered only where there is nothing better.
+        best = max(range(len(faces)), key=lambda i: (faces[i].track is not None and not faces[i].lost, areas[i]))
+        self._chosen = faces[best].track
         return best
+
+    def _with_newcomers(self, frame: Frame, names: dict[int, str]) -> dict[int, str]:
+        """The names, and for whoever was not there while all wearers were seen, the name of a lost one, until that is back."""
+        missing = [name for i, name in names.items() if frame.faces[i].lost]
+        others = {i: frame.faces[i].track for i in range(len(frame.faces)) if i not in names}
+        if names and not missing:
+            self._adopted.clear()
+            self._bystanders = {track for track in others.values() if track is not None}
+        if missing:
+            new = {track for track in others.values() if track is not None and track not in self._bystanders}
+            self._adopted |= {track: missing[0] for track in new - self._adopted.keys()}
+            names = names | {i: missing[0] for i, track in others.items() if track is None}
+        return names | {i: self._adopted[track] for i, track in others.items() if track in self._adopted}
 
     def _face(self, frame: Frame, face: Face, name: str | None, settings: SwapSettings) -> Face:
         if name is None:
@@ -93,6 +119,6 @@ class Swap:
     def _forget(self, frame: Frame) -> None:
         """Drop what was learned about people whose track has ended."""
         present = {-1 if face.track is None else face.track for face in frame.faces}
-        for known in (self._targets, self._given):
+        for known in (self._targets, self._given, self._adopted):
             for track in [track for track in known if track not in present]:
                 del known[track]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -51,11 +51,15 @@ class Track:
     boxes in which no landmarks were found, lost, without number.
     Known people come back with any score that the detector lets pass; strangers need `settings.entry`, because the
     landmark model happily finds a face in a pattern that the detector thought likely.
+    find: searches a frame at once; used when somebody goes missing in a frame that was not searched.
     Starts anew when the picture's size changes or time jumps back by more than a second.
     """
 
-    def __init__(self, landmarker: Landmarker, settings: TrackSettings) -> None:
+    def __init__(
+        self, landmarker: Landmarker, settings: TrackSettings, find: Callable[[Frame], tuple[Face, ...]] | None = None
+    ) -> None:
         self._landmarker = landmarker
+        self._find = find
         self.settings = settings
         self._next = 1
         self._reset()
@@ -80,10 +84,14 @@ class Track:
             self._shape = frame.image.shape
         time = frame.time if self._time is None else max(frame.time, self._time)
         self._time = time
+        searched = self.searching or bool(frame.faces)
         for person in self._people:
             person.predict(time)
         known = [person for person in self._people if not person.lost]
         self._follow(frame, known, time, settings)
+        if self._find and self.searching and not searched:
+            # Somebody went missing in this very frame; a cut or a jump may have put the face elsewhere in it.
+            frame = replace(frame, faces=self._find(frame))
         self._welcome(frame, time, settings)
         lost = [person for person in self._people if person.lost and person not in known]
         self._follow(frame, lost, time, settings)
@@ -121,14 +129,17 @@ class Track:
     def _welcome(self, frame: Frame, time: float, settings: TrackSettings) -> None:
         """Give each fresh face to the lost person it fits, or to a new one."""
         tracked = [box_of(person.landmarks) for person in self._people if not person.lost]
-        waiting = [item.face for item in self._unclear]
+        # Another look at a face that was unclear is worth its time only while there is room for one more person.
+        room = any(person.lost for person in self._people) or len(tracked) < settings.faces
+        waiting = [item.face for item in self._unclear] if room else []
         fresh = sorted(frame.faces, key=lambda face: -_area(face.box))
         fresh += [face for face in waiting if not any(_same(face.box, other.box) for other in fresh)]
         fresh = [face for face in fresh if not any(_same(face.box, box) for box in tracked)]
         found = self._landmarker(frame.image, [region_from_detection(face.box, face.points) for face in fresh])
         times = {id(item.face): item.time for item in self._unclear}
+        kept = [item for item in self._unclear if not room and not any(_same(item.face.box, face.box) for face in fresh)]
         clear: list[tuple[Face, Points]] = []
-        self._unclear = []
+        self._unclear = kept
         for face, landmarks in zip(fresh, found, strict=True):
             if landmarks is None or not _visible(landmarks, frame) or not _same(face.box, box_of(landmarks), 0.6):
                 if face.score >= settings.entry:
@@ -145,8 +156,8 @@ class Track:
             elif face.score >= settings.entry and sum(not person.lost for person in self._people) < settings.faces:
                 self._people.append(Person(self._next, frame.image, landmarks, face.score, time, settings))
                 self._next += 1
-            elif len(matched) < len(lost):
-                # It may be the one who is lost: better covered than shown.
+            elif len(matched) < len(lost) or face.score >= settings.entry:
+                # It may be the one who is lost, or is one more than may be followed: better covered than shown.
                 self._unclear.append(_Unclear(replace(face, lost=True, landmarks=None), times.get(id(face), time)))
 
     def _clear(self, time: float, settings: TrackSettings) -> None:
