@@ -95,7 +95,10 @@ def test_assignment_alone_swaps() -> None:
     assert [worn(face) for face in after.faces] == [None, "blue"]
 
 
-@pytest.mark.parametrize(("live", "on_gone", "covered"), [(True, "auto", True), (False, "auto", False), (False, "cover", True), (True, "show", False)])
+@pytest.mark.parametrize(
+    ("live", "on_gone", "covered"),
+    [(True, "auto", True), (False, "auto", False), (False, "cover", True), (True, "show", False)],
+)
 def test_when_nobody_is_left_the_whole_picture_is_lost(live: bool, on_gone: str, covered: bool) -> None:
     swap = swap_with(on_gone=on_gone)
     swap.cover_gone = live
