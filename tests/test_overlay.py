@@ -248,6 +248,6 @@ def test_no_picture_of_the_users_hides_the_label(tmp_path: Path) -> None:
     white = png(tmp_path / "frame.png", np.full((480, 640, 4), 255, np.uint8))
     plain = Overlay(OverlaySettings(label="none", images=(ImageOverlay(path=white, width=1.0),)))(frame)
     labelled = Overlay(OverlaySettings(images=(ImageOverlay(path=white, width=1.0),)))(frame)
-    left, top, right, bottom = touched(plain, labelled)
+    left, _, right, bottom = touched(plain, labelled)
     assert right - left > 60
     assert bottom > 440

@@ -103,7 +103,7 @@ class Swap:
             self._bystanders = {track for track in others.values() if track is not None}
         if missing:
             new = {track for track in others.values() if track is not None and track not in self._bystanders}
-            self._adopted |= {track: missing[0] for track in new - self._adopted.keys()}
+            self._adopted |= dict.fromkeys(new - self._adopted.keys(), missing[0])
             names = names | {i: missing[0] for i, track in others.items() if track is None}
         return names | {i: self._adopted[track] for i, track in others.items() if track in self._adopted}
 
