@@ -52,7 +52,7 @@ class Draft:
     def assign(self, text: str) -> None:
         """Set one value as --set section.key=value writes it; the value is YAML.  Raises RealtimeError."""
         name, equals, value = text.partition("=")
-        keys = tuple(int(key) if key.isdigit() else key for key in name.strip().split("."))
+        keys = tuple(int(key) if key.isdecimal() else key for key in name.strip().split("."))
         if not equals or "" in keys:
             raise RealtimeError(f"--set {text}: expected section.key=value, for example --set input.fps=60.")
         place = f"--set {name.strip()}"

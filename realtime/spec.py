@@ -19,7 +19,7 @@ def input_of(text: str) -> dict[str, Any]:
     """Settings of `camera[:N]`, `animated[:photo]`, a photo, a clip or an address; raises RealtimeError."""
     head, _, rest = text.partition(":")
     if head == "camera":
-        return {"kind": "camera", "device": int(rest) if rest.isdigit() else rest or 0}
+        return {"kind": "camera", "device": int(rest) if rest.isdecimal() else rest or 0}
     if head == "animated":
         return {"kind": "animated", "path": rest}
     if text.startswith("/dev/video"):
