@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -149,6 +150,43 @@ def test_unplugged_shows_the_card_and_comes_back_in_the_old_size(bench: Bench) -
     assert all(opened.released for opened in bench.opened)
 
 
+FAILURES = [cv2.error("error: (-215:Assertion failed) !empty()"), OSError(19, "No such device")]
+
+
+@pytest.mark.parametrize("error", FAILURES, ids=["OpenCV", "system"])
+@pytest.mark.parametrize("step", ["grab", "retrieve", "fit", "release", "find_again", "start"])
+def test_a_failure_in_its_own_thread_is_a_camera_that_is_gone(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, step: str, error: Exception
+) -> None:
+    """The thread was dead then, and the card stayed for ever."""
+    failed = 0
+
+    def fail(*_: object) -> Any:
+        nonlocal failed
+        failed += 1
+        raise error
+
+    camera = Camera(CameraInput(), bench.said.append)
+    frames = iter(camera)
+    until(frames, lambda frame: frame.index >= 3)
+    with monkeypatch.context() as broken:
+        broken.setattr(Paced if hasattr(Paced, step) else module, step, fail)
+        if step in ("release", "find_again", "start"):
+            bench.opened[-1].unplugged = True
+        # Three times what also happens while the camera is looked for.
+        until(frames, lambda frame: is_card(frame) and failed >= (3 if step in ("grab", "find_again", "start") else 1))
+    back = until(frames, lambda frame: not is_card(frame))
+    camera.close()
+    assert failed
+    assert not is_card(back[-1])
+    assert bench.said[1:3] == [
+        "Camera 0 (Webcam) is gone; showing a card until it is back.",
+        "Camera 0 (Webcam) is back: 100 frames per second (MJPG).",
+    ]
+    assert not camera._thread.is_alive()
+    assert all(opened.released for opened in bench.opened) or step == "release"
+
+
 def test_stalled_camera_shows_the_card_and_close_does_not_wait_for_it(bench: Bench) -> None:
     bench.hang = threading.Event()
     bench.hang.set()
@@ -239,6 +277,15 @@ def test_a_camera_that_is_not_there_lists_those_that_are(monkeypatch: pytest.Mon
     monkeypatch.setattr(devices, "cameras", lambda: [])
     with pytest.raises(RealtimeError, match="No camera was found at all"):
         find(device)
+
+
+@pytest.mark.parametrize("system", ["Linux", "Darwin"])
+def test_what_only_looks_like_a_number_is_a_name(monkeypatch: pytest.MonkeyPatch, system: str) -> None:
+    """int() takes no raised two, though it is a digit."""
+    monkeypatch.setattr(platform, "system", lambda: system)
+    monkeypatch.setattr(devices, "cameras", lambda: THERE)
+    with pytest.raises(RealtimeError, match="'²'"):
+        find("²")
 
 
 @linux

@@ -5,6 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+
+import cv2
 
 from realtime.config import CameraInput
 from realtime.fit import fit
@@ -16,6 +19,8 @@ from realtime.sources.card import card
 _TRIES = 5
 _SILENCE = 0.5
 _PAUSES = (0.5, 1.0, 2.0)
+# What a camera that is being pulled out, or its driver, may make OpenCV and the system raise.
+_FAILURES = (cv2.error, OSError)
 
 
 class Camera:
@@ -90,7 +95,7 @@ class Camera:
                 try:
                     index = self._pass_on(opened, index)
                 finally:
-                    opened.capture.release()
+                    _release(opened)
                 opened = self._again()
         except Closed:
             return
@@ -100,11 +105,15 @@ class Camera:
         misses = 0
         while misses < _TRIES and not self._stop.is_set():
             began = time.perf_counter()
-            grabbed = opened.capture.grab()
-            now = time.perf_counter()
-            image = retrieve(opened.capture) if grabbed else None
-            if image is not None:
-                self._slot.put(Frame(fit(image, self.size), index, now))
+            try:
+                grabbed = opened.capture.grab()
+                now = time.perf_counter()
+                image = retrieve(opened.capture) if grabbed else None
+                fitted = None if image is None else fit(image, self.size)
+            except _FAILURES:
+                break
+            if fitted is not None:
+                self._slot.put(Frame(fitted, index, now))
                 index, misses = index + 1, 0
                 continue
             # A driver that waited long before it gave up has made all the tries that make sense.
@@ -119,16 +128,22 @@ class Camera:
         attempt = 0
         while not self._stop.wait(_PAUSES[min(attempt, len(_PAUSES) - 1)]):
             attempt += 1
-            place = find_again(self._place, self._settings.device)
-            if place is None:
-                continue
             try:
-                opened = start(place, self._settings)
-            except RealtimeError:
+                place = find_again(self._place, self._settings.device)
+                opened = start(place, self._settings) if place else None
+            except (RealtimeError, *_FAILURES):
                 continue
-            if opened.capture.grab():
-                self._place = place
-                self._say(f"{place} is back: {opened.rate:g} frames per second" + (f" ({opened.format})." if opened.format else "."))
-                return opened
-            opened.capture.release()
+            if place is None or opened is None:
+                continue
+            with suppress(*_FAILURES):
+                if opened.capture.grab():
+                    self._place = place
+                    self._say(f"{place} is back: {opened.rate:g} frames per second" + (f" ({opened.format})." if opened.format else "."))
+                    return opened
+            _release(opened)
         return None
+
+
+def _release(opened: Opened) -> None:
+    with suppress(*_FAILURES):
+        opened.capture.release()

@@ -49,13 +49,13 @@ def find(device: int | str) -> Place:
     """The camera of that number, device file or (part of a) name; RealtimeError lists the cameras that are there."""
     text = str(device).strip()
     if platform.system() != "Linux":
-        if not text.isdigit():
+        if not text.isdecimal():
             raise RealtimeError(f"Cameras are chosen by number on this system; got {text!r}, expected 0, 1, ...")
         return Place(int(text))
     from realtime.machine.devices import cameras
 
     there = cameras()
-    path = f"/dev/video{int(text)}" if text.isdigit() else os.path.realpath(text) if text.startswith("/") else ""
+    path = f"/dev/video{int(text)}" if text.isdecimal() else os.path.realpath(text) if text.startswith("/") else ""
     for camera in there:
         if camera.path == path or (not path and text and text.lower() in camera.name.lower()):
             if camera.problem:
