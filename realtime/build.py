@@ -28,6 +28,7 @@ from realtime.frame import Frame, RealtimeError, Sink, Source, Stage
 from realtime.loop import Loop
 from realtime.meter import lines
 from realtime.pipeline import Pipeline
+from realtime.places import bad_recordings
 from realtime.portraits import portrait
 from realtime.sinks.output import Nothing, Painted, VirtualCamera
 from realtime.sources.photo import read_photo
@@ -53,13 +54,14 @@ def build(
 ) -> Iterator[Loop]:
     """A loop ready to run; on the way out its threads end first, then everything closes in reverse order.
 
-    Models load, photos are read and code is compiled before the source opens, so that a bad photo fails before a
-    camera's light comes on.  photo_face: which face of a source photo with several.  spare_outputs: an output that
-    cannot be opened is a warning as long as another one can.  trace: file to write a trace to.  around: stages to put
-    before and after all others.  Raises RealtimeError.
+    Recordings are checked first; then models load, photos are read and code is compiled before the source opens, so that
+    a bad photo fails before a camera's light comes on.  photo_face: which face of a source photo with several.
+    spare_outputs: an output that cannot be opened is a warning as long as another one can.  trace: file to write a trace
+    to, made when everything else is open.  around: stages to put before and after all others.  Raises RealtimeError.
     """
     # OpenCV's own threads cost more in waking up than they save on crops of this size, and would fight ours.
     cv2.setNumThreads(1)
+    bad = _recordings(settings, spare_outputs)
     with ExitStack() as open_parts:
         detector, landmarker = _models(settings, open_parts)
         identities = _identities(settings, detector, landmarker, photo_face)
@@ -67,7 +69,6 @@ def build(
         size = (wanted.width, wanted.height) if isinstance(wanted, (CameraInput, AnimatedInput)) else (1280, 720)
         _warm(detector, landmarker, identities, size)
         detect, track, swap, blend = _stages(settings, detector, landmarker, identities)
-        log = _closing(open_parts, Trace(trace)) if trace else None
         source = _closing(open_parts, _source(settings))
         swap.cover_gone = source.live
         overlay = Overlay(settings.overlay)
@@ -76,12 +77,13 @@ def build(
         # Detection runs beside the loop where frames are live, and in line where every frame of a file counts.
         finder = _closing(open_parts, _aside(detect)) if source.live else detect
         loop = Loop(settings, {"detect": detect, "track": track, "swap": swap, "blend": blend, "overlay": overlay})
-        names, sinks = _sinks(settings, source, loop, overlay, spare_outputs, open_parts)
+        names, sinks = _sinks(settings, source, loop, overlay, spare_outputs, bad, open_parts)
         # Two threads: following and drawing cost about the same, and with several faces one thread would be full first.
         # Offline, 720p, one face, 2 busy cores, best of three: one thread 61 fps, these two 64, four 60.
         groups: list[list[Stage]] = [[finder, track], [swap, blend]]
         if around:
             groups = [[around[0], *groups[0]], [*groups[1], around[1]]]
+        log = _closing(open_parts, Trace(trace)) if trace else None
         loop.source, loop.pipeline = source, Pipeline(source, groups, sinks, names, log)
         open_parts.callback(loop.pipeline.stop)
         yield loop
@@ -180,14 +182,23 @@ def _source(settings: Settings) -> Source:
             return Animated(wanted)
 
 
+def _recordings(settings: Settings, spare: bool) -> dict[Output, str]:
+    """What is wrong with spare recordings that cannot be made; raises RealtimeError where that ends the run."""
+    bad = bad_recordings(settings)
+    if bad and not (spare and len(bad) < len(settings.outputs)):
+        raise RealtimeError(" ".join(bad.values()))
+    return bad
+
+
 def _sinks(
-    settings: Settings, source: Source, loop: Loop, overlay: Overlay, spare: bool, parts: ExitStack
+    settings: Settings, source: Source, loop: Loop, overlay: Overlay, spare: bool, bad: dict[Output, str], parts: ExitStack
 ) -> tuple[list[str], list[Sink]]:
     names: list[str] = []
     sinks: list[Sink] = []
-    troubles: list[str] = []
+    troubles = list(bad.values())
+    possible = [output for output in settings.outputs if output not in bad]
     # A recording stands last: the first sink's latency is the loop's, and that of a file nobody waits for says nothing.
-    for output in sorted(settings.outputs, key=lambda output: (isinstance(output, RecordingOutput), isinstance(output, WindowOutput))):
+    for output in sorted(possible, key=lambda output: (isinstance(output, RecordingOutput), isinstance(output, WindowOutput))):
         try:
             sink = _closing(parts, _sink(output, settings, source, loop, overlay))
         except RealtimeError as error:

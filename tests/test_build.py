@@ -155,6 +155,39 @@ def test_spare_outputs_may_fail_and_asked_ones_may_not(tmp_path: Path, caplog: p
         pass
 
 
+def test_recordings_are_checked_before_anything_opens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def loaded(*_: object) -> None:
+        raise AssertionError("the models were loaded")
+
+    monkeypatch.setattr(building, "_models", loaded)
+    (tmp_path / "there.mp4").write_bytes(b"kept")
+    for paths, message in (
+        (("there.mp4",), "exists already"),
+        (("out.txt",), "recordings end in"),
+        (("nowhere/out.mp4",), "does not exist"),
+        (("out.mp4", f"../{tmp_path.name}/out.mp4"), r"out\.mp4 is there twice among the outputs"),
+    ):
+        outputs = tuple(RecordingOutput(path=str(tmp_path / path)) for path in paths)
+        with pytest.raises(RealtimeError, match=message), build(_settings(outputs=outputs)):
+            pass
+    there = RecordingOutput(path=str(tmp_path / "there.mp4"))
+    with pytest.raises(RealtimeError, match="exists already"), build(_settings(outputs=(there,)), spare_outputs=True):
+        pass
+    assert (tmp_path / "there.mp4").read_bytes() == b"kept"
+
+
+def test_a_run_that_does_not_begin_leaves_no_trace_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise RealtimeError("This cannot be opened.")
+
+    for name in ("_source", "_sink"):
+        with monkeypatch.context() as patch:
+            patch.setattr(building, name, fail)
+            with pytest.raises(RealtimeError, match="cannot be opened"), build(_settings(), trace=tmp_path / "trace.json"):
+                pass
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_recording_carries_the_label_and_keeps_the_clip_s_frames(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     outs = {}
     for label in ("AI-altered", "none"):

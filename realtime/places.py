@@ -1,0 +1,61 @@
+"""The files that a run writes, looked at before anything opens."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from realtime.config import Output, RecordingOutput, Settings, VideoInput
+from realtime.frame import RealtimeError
+
+
+def at_home(path: str) -> str:
+    """The path with ~ written out, where there is such a home."""
+    return os.path.expanduser(path)  # noqa: PTH111  (Path.expanduser fails for a user who does not exist)
+
+
+def bad_recordings(settings: Settings) -> dict[Output, str]:
+    """What is wrong with each recording that cannot be made; raises RealtimeError where two are one file."""
+    bad: dict[Output, str] = {}
+    seen: set[str] = set()
+    clip = settings.input.path if isinstance(settings.input, VideoInput) else None
+    for output in settings.outputs:
+        if isinstance(output, RecordingOutput):
+            # Late, because it brings the encoders, which most runs do without.
+            from realtime.sinks.recording import _check as check
+
+            if _file(output.path) in seen:
+                raise RealtimeError(f"{output.path} is there twice among the outputs; give each recording a name of its own.")
+            seen.add(_file(output.path))
+            try:
+                check(Path(output.path), output.overwrite, clip)
+            except RealtimeError as error:
+                bad[output] = str(error)
+    return bad
+
+
+def check_reports(reports: Mapping[str, Path | None], settings: Settings, overwrite: bool) -> None:
+    """Raise RealtimeError for a report, by its option, that cannot be written or would replace another file of this run or of before."""
+    used = {_file(output.path): "--output" for output in settings.outputs if isinstance(output, RecordingOutput)}
+    for option, path in reports.items():
+        if path is None:
+            continue
+        if _file(path) in used:
+            raise RealtimeError(f"{option} and {used[_file(path)]} both name {path}; give each a file of its own.")
+        used[_file(path)] = option
+        if path.is_dir():
+            raise RealtimeError(f"{option} {path} is a folder; give the name of a file in it.")
+        if path.is_file() and not overwrite:
+            raise RealtimeError(f"{option} {path} exists already; --overwrite replaces it.")
+        if not path.parent.is_dir():
+            raise RealtimeError(f"{option} {path} cannot be written: the folder {path.parent} does not exist.")
+        if not os.access(path if path.exists() else path.parent, os.W_OK):
+            raise RealtimeError(f"{option} {path} cannot be written: permission denied.")
+
+
+def _file(path: str | Path) -> str:
+    return os.path.normcase(os.path.realpath(path))
+
+
+__all__ = ["at_home", "bad_recordings", "check_reports"]
