@@ -71,11 +71,6 @@ def display_problem() -> str:
     return f"the display {os.environ['DISPLAY']} does not take one ({lines[0].strip() if lines else f'status {done.returncode}'})."
 
 
-def display_present() -> bool:
-    """Whether a window can be opened here."""
-    return not display_problem()
-
-
 def _linux_cameras() -> list[CameraDevice]:
     found = []
     for path in nodes():
@@ -119,4 +114,4 @@ def _probed_cameras() -> list[CameraDevice]:
     return found
 
 
-__all__ = ["CameraDevice", "Mode", "cameras", "display_present", "display_problem", "summary"]
+__all__ = ["CameraDevice", "Mode", "cameras", "display_problem", "summary"]

@@ -14,7 +14,6 @@ from realtime.config import VirtualCameraOutput
 from realtime.fit import fit
 from realtime.frame import Frame, Image, RealtimeError, Sink, Stage
 from realtime.machine import loopback
-from realtime.sinks.window import Window
 
 _PLATFORMS = {"Linux": ("v4l2loopback",), "Darwin": ("obs",), "Windows": ("obs", "unitycapture")}
 _CURES = {
@@ -196,4 +195,4 @@ def _even(width: int, height: int) -> tuple[int, int]:
     return max(16, width // 2 * 2), max(16, height // 2 * 2)
 
 
-__all__ = ["Nothing", "Painted", "VirtualCamera", "Window", "probe"]
+__all__ = ["Nothing", "Painted", "VirtualCamera", "probe"]
