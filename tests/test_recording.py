@@ -258,6 +258,20 @@ def test_folder_that_cannot_be_written() -> None:
         Recording(RecordingOutput(path="/proc/a.mp4"), 30)
 
 
+def test_home_folders_in_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No shell has looked at a path in the settings."""
+    for variable in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(variable, str(tmp_path))
+    make(tmp_path / "in.mp4", [numbered(index) for index in range(10)], sound=beep(1.0, 0.2))
+    through(Path("~/in.mp4"), Path("~/out.mp4"))
+    assert [name for name, _ in tracks(tmp_path / "out.mp4")] == ["h264", "aac"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.mp4", "out.mp4"]
+    with pytest.raises(RealtimeError, match="being read"):
+        Recording(RecordingOutput(path="~/in.mp4", overwrite=True), 30, "~/in.mp4")
+    with pytest.raises(RealtimeError, match="The folder ~nobody-here does not exist"):
+        Recording(RecordingOutput(path="~nobody-here/a.mp4"), 30)
+
+
 def test_own_input_is_not_overwritten(tmp_path: Path) -> None:
     clip = make(tmp_path / "a.mp4", [numbered(0)])
     with pytest.raises(RealtimeError, match="being read"):

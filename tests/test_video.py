@@ -236,15 +236,17 @@ def test_cut_off_clip_gives_what_is_there_and_says_so(tmp_path: Path) -> None:
         assert (mine.image == theirs.image).all()
 
 
-def test_damage_in_the_middle_does_not_end_the_clip(tmp_path: Path) -> None:
+def test_damage_in_the_middle_does_not_end_the_clip(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = make(tmp_path / "a.mkv", [numbered(index) for index in range(40)], codec="mjpeg", pixels="yuvj420p")
     data = bytearray(path.read_bytes())
     middle = len(data) // 2
     data[middle : middle + 300] = bytes(300)
     path.write_bytes(data)
-    got = frames(path)
+    with caplog.at_level("INFO"):
+        got = frames(path)
     assert 30 <= len(got) <= 40
     assert got[-1].time == pytest.approx(3.9, abs=0.01)
+    assert "a.mkv is damaged" in caplog.text
 
 
 def test_files_that_are_no_video(tmp_path: Path) -> None:
@@ -567,6 +569,28 @@ def test_files_that_are_no_photo(tmp_path: Path) -> None:
     }.items():
         with pytest.raises(RealtimeError, match=words):
             Image(ImageInput(path=str(tmp_path / name)))
+
+
+def test_apples_pictures_are_named_for_a_standing_photo_too(tmp_path: Path) -> None:
+    """Only enrolment knew them."""
+    (tmp_path / "me.heic").write_bytes(b"\x00\x00\x00\x18ftypheic" + bytes(100))
+    with pytest.raises(RealtimeError, match=r"me\.heic is in Apple's HEIC format"):
+        Image(ImageInput(path=str(tmp_path / "me.heic")))
+
+
+def test_home_folders_in_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No shell has looked at a path in the settings."""
+    for variable in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(variable, str(tmp_path))
+    make(tmp_path / "a.mp4", [numbered(1)] * 3)
+    Pillow.fromarray(corners(64, 48)).save(tmp_path / "a.png")
+    assert len(frames(Path("~/a.mp4"))) == 3
+    assert Image(ImageInput(path="~/a.png")).size == (64, 48)
+    for place in ("~nobody-here/a.mp4", "~/b.mp4"):
+        with pytest.raises(RealtimeError, match=f"There is no file {place}"):
+            Video(VideoInput(path=place))
+        with pytest.raises(RealtimeError, match=f"There is no file {place}"):
+            Image(ImageInput(path=place))
 
 
 def test_standing_photo_runs_at_its_rate_until_closed(tmp_path: Path) -> None:

@@ -16,35 +16,13 @@ from models.landmarks import Landmarker, Landmarks
 from models.mesh.atlas import build_atlas
 from realtime.frame import Image, RealtimeError
 from realtime.people.identities import Consent, Identity, PhotoRecord
-from realtime.sources import photo
+from realtime.sources.photo import read_photo
 
-# Brands in the header of the picture files that iPhones write.
-_APPLE = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
 _SMALLEST = 16
 # A face less than this share of the largest one's height belongs to a passer-by.
 _PASSER_BY = 0.25
 # A face higher than this is made smaller: the atlas takes no more, and sampling it from more pixels would add noise.
 _FACE_HEIGHT = 640.0
-
-
-def read_photo(path: str | Path) -> Image:
-    """The picture (h, w, 3) BGR uint8, upright as its EXIF data says; of an animation the first one.
-
-    Raises RealtimeError for what is missing, a folder, empty, too small, not a picture, cut off, or in Apple's HEIC format.
-    """
-    place = Path(path)
-    if place.is_file():
-        try:
-            with place.open("rb") as file:
-                header = file.read(12)
-        except OSError as error:
-            raise RealtimeError(f"{path} may not be read: {error.strerror}.") from error
-        if header[4:8] == b"ftyp" and header[8:12] in _APPLE:
-            raise RealtimeError(f"{path} is in Apple's HEIC format, which is not read; save it as JPEG and give that.")
-    image = photo.read_photo(str(path))
-    if min(image.shape[:2]) < _SMALLEST:
-        raise RealtimeError(f"{path} is {image.shape[1]}x{image.shape[0]} px; a photo of a face needs far more.")
-    return image
 
 
 def enrol(
@@ -85,6 +63,8 @@ def enrol(
 def _view(path: str | Path, detector: Detector, landmarker: Landmarker, face: int | None) -> tuple[Image, Landmarks]:
     """A photo and the landmarks of the one face meant; raises RealtimeError with all that is wrong."""
     image = read_photo(path)
+    if min(image.shape[:2]) < _SMALLEST:
+        raise RealtimeError(f"{path} is {image.shape[1]}x{image.shape[0]} px; a photo of a face needs far more.")
     found = faces(image, detector, landmarker)
     if not found:
         raise RealtimeError(f"{path}: no face was found; give a photo that shows the whole face from the front.")
@@ -120,6 +100,6 @@ def _listed(found: Sequence[Landmarks], image: Image) -> str:
 def _sha256(path: str | Path) -> str:
     """Of the file; of what cannot be read `read_photo` tells, so here nothing."""
     try:
-        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
-    except OSError:
+        return hashlib.sha256(Path(path).expanduser().read_bytes()).hexdigest()
+    except (OSError, RuntimeError):
         return ""

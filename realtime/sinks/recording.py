@@ -22,6 +22,7 @@ from av.video.stream import VideoStream
 from realtime.config import RecordingOutput
 from realtime.fit import fit
 from realtime.frame import Frame, Image, RealtimeError
+from realtime.machine.home import expanded
 from realtime.sinks.audio import Sound
 from realtime.sinks.part import PartFile, playable
 
@@ -52,7 +53,8 @@ class Recording:
         self, settings: RecordingOutput, rate: float, audio_from: str | Path | None = None, say: Callable[[str], None] = logger.info
     ) -> None:
         self._settings, self._rate, self._say = settings, rate if 0 < rate <= 1000 else 30.0, say
-        self._final = Path(settings.path)
+        self._final = expanded(settings.path)
+        audio_from = None if audio_from is None else expanded(audio_from)
         _check(self._final, settings.overwrite, audio_from)
         self._sound = _sound(audio_from, say)
         try:

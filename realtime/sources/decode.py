@@ -17,6 +17,7 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 
 from realtime.frame import Image, RealtimeError
+from realtime.machine.home import expanded
 
 TIMEOUT = 5.0
 """Seconds that a network address may stay silent, while opening and later."""
@@ -169,7 +170,7 @@ def _open(place: str) -> av.container.InputContainer:
             raise RealtimeError(f"{place} did not answer within {TIMEOUT:g} s; check the address and that the camera is on.") from error
         except (av.error.FFmpegError, OSError) as error:
             raise RealtimeError(f"{place} cannot be opened ({error.strerror}); check the address and that the camera is on.") from error
-    path = Path(place)
+    path = expanded(place)
     if path.is_dir():
         raise RealtimeError(f"{place} is a folder; give one video file in it.")
     if not path.exists():

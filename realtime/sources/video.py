@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,10 +16,7 @@ from realtime.sources.network import Network
 from realtime.sources.photo import read_photo
 
 _BEHIND = 0.5
-
-
-def _ignore(text: str) -> None:
-    """Nobody listens."""
+logger = logging.getLogger(__name__)
 
 
 class Video:
@@ -30,7 +28,7 @@ class Video:
     http is a file.  size: (width, height).  total: number of frames, None where unknown.  Raises RealtimeError.
     """
 
-    def __init__(self, settings: VideoInput, say: Callable[[str], None] = _ignore) -> None:
+    def __init__(self, settings: VideoInput, say: Callable[[str], None] = logger.info) -> None:
         self._settings, self._say = settings, say
         decoder = Decoder(settings.path)
         self.rate, self.size = decoder.rate, decoder.size
