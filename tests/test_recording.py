@@ -141,6 +141,30 @@ def test_sound_that_begins_later(tmp_path: Path) -> None:
         assert times_of(out)[0] == 0
 
 
+@pytest.mark.parametrize("rate", [4000, 37000, 192000])
+def test_sound_of_a_rate_that_aac_does_not_know(tmp_path: Path, rate: int) -> None:
+    """The first picture failed with an error of the sound's encoder."""
+    clip = tmp_path / "in.mkv"
+    with av.open(str(clip), "w") as output:
+        stream = output.add_stream("libx264", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        voice = output.add_stream("pcm_s16le", rate=rate)
+        voice.layout = "mono"
+        for index in range(20):
+            frame = av.VideoFrame.from_ndarray(corners(64, 48), "bgr24").reformat(format="yuv420p")
+            frame.pts, frame.time_base = index, Fraction(1, 10)
+            output.mux(stream.encode(frame))
+        sound = av.AudioFrame.from_ndarray((beep(2.0, 0.5, rate) * 32767).astype(np.int16), "s16", "mono")
+        sound.rate, sound.time_base, sound.pts = rate, Fraction(1, rate), 0
+        output.mux(voice.encode(sound))
+        for one in (stream, voice):
+            output.mux(one.encode(None))
+    out = through(clip, tmp_path / "out.mp4")
+    assert [name for name, _ in tracks(out)] == ["h264", "aac"]
+    assert onset(out) == pytest.approx(onset(clip), abs=0.005)
+    assert length_of(out, "audio") == pytest.approx(2.0, abs=0.15)
+
+
 def test_sound_ends_with_the_picture_when_stopped_early(tmp_path: Path) -> None:
     clip = make(tmp_path / "in.mp4", [numbered(index) for index in range(40)], sound=beep(4.0, 0.2))
     out = through(clip, tmp_path / "out.mp4", stop=15)

@@ -17,6 +17,8 @@ from av.packet import Packet
 from av.stream import Stream
 
 _AHEAD = 0.5
+# Samples a second that AAC knows, as far as players all take them.
+_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 _KEPT = {
     "mp4": {"aac", "mp3", "ac3", "eac3", "alac", "opus"},
     "mov": {"aac", "mp3", "ac3", "eac3", "alac", "pcm_s16le", "pcm_s24le"},
@@ -126,7 +128,7 @@ class _Track:
             self._stream = output.add_stream_from_template(source)
         else:
             layout = "mono" if source.layout.nb_channels == 1 else "stereo"
-            rate = min(source.rate, 48000)
+            rate = next((rate for rate in _RATES if rate >= source.rate), _RATES[-1])
             self._stream = output.add_stream("aac", rate=rate)
             self._stream.layout = layout
             self._stream.bit_rate = 80000 * (1 if layout == "mono" else 2)
