@@ -61,7 +61,7 @@ class Camera:
                 return
             except TimeoutError:
                 index, cards, away, last = index + 1, cards + 1, True, time.perf_counter()
-                yield Frame(plain, index, last)
+                yield Frame(plain, index, last, card=True)
                 continue
             if frame.time > last:  # grabbed while the last card was on its way: too late
                 away, index, last = False, frame.index + cards, frame.time
