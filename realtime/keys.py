@@ -8,8 +8,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING, Any
 
-from realtime.config import Output, Settings, WindowOutput
+# The command line shows HELP, and is to answer at once.
+if TYPE_CHECKING:
+    from realtime.config import Output, Settings, WindowOutput
 
 HELP = {
     "s": "swap on and off (the space bar too)",
@@ -49,26 +52,36 @@ def snapshot_path(folder: Path) -> Path:
 
 
 @contextmanager
-def signals(quit: Callable[[], None], toggle: Callable[[], None], reload: Callable[[], None]) -> Iterator[None]:
+def signals(quit: Callable[[], None], toggle: Callable[[], None], reload: Callable[[], None] | None) -> Iterator[None]:
     """While inside: Ctrl-C and SIGTERM quit (a second Ctrl-C interrupts at once), SIGUSR1 toggles the swap and SIGHUP
-    reads the settings file again, where the platform has them.  The functions are called inside a signal handler and
-    may do no more than leave a mark.
+    reads the settings file again, where the platform has them.  Without `reload` SIGHUP, which a terminal sends when it
+    is closed, quits as well, unless it is ignored (nohup).  The functions are called inside a signal handler and may do
+    no more than leave a mark.
     """
 
     def end(number: int, _: FrameType | None) -> None:
         signal.signal(number, signal.default_int_handler)
         quit()
 
+    def hang_up(number: int, _: FrameType | None) -> None:
+        if reload:
+            reload()
+            return
+        # Shells send it a second time, which must not end the process while its files are being closed.
+        before[number] = signal.SIG_IGN
+        quit()
+
     handlers: dict[str, Callable[[int, FrameType | None], None]] = {
         "SIGINT": end,
         "SIGTERM": end,
         "SIGUSR1": lambda _number, _frame: toggle(),
-        "SIGHUP": lambda _number, _frame: reload(),
+        "SIGHUP": hang_up,
     }
-    before = {}
+    before: dict[int, Any] = {}
     for name, handler in handlers.items():
         number = getattr(signal, name, None)
-        if number is not None:
+        ignored = name == "SIGHUP" and not reload and number is not None and signal.getsignal(number) is signal.SIG_IGN
+        if number is not None and not ignored:
             before[number] = signal.signal(number, handler)
     try:
         yield
@@ -82,7 +95,7 @@ def _turned(sources: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _windows(settings: Settings, change: Callable[[WindowOutput], WindowOutput]) -> Settings:
-    outputs: tuple[Output, ...] = tuple(change(output) if isinstance(output, WindowOutput) else output for output in settings.outputs)
+    outputs: tuple[Output, ...] = tuple(change(output) if output.kind == "window" else output for output in settings.outputs)
     return settings.model_copy(update={"outputs": outputs})
 
 

@@ -38,7 +38,8 @@ class Loop:
     def run(self, between: Callable[[], None] | None = None, settings: Callable[[], Settings] | None = None) -> None:
         """Run to the end; Ctrl-C and signals count meanwhile.  Raises like Pipeline.run().
 
-        between: called about thirty times a second.  settings: reads the settings again, for SIGHUP.
+        between: called about thirty times a second.  settings: reads the settings again, for SIGHUP; without it that
+        signal, which comes when the terminal is closed, ends the loop like the others.
         """
         marks: set[str] = set()
 
@@ -53,7 +54,8 @@ class Loop:
             if between:
                 between()
 
-        with signals(self.pipeline.quit, lambda: marks.add("toggle"), lambda: marks.add("reload")):
+        reload = (lambda: marks.add("reload")) if settings else None
+        with signals(self.pipeline.quit, lambda: marks.add("toggle"), reload):
             self.pipeline.run(look)
 
     def add_window(self, window: Painted, mirror: Mirror, panel: Statistics) -> None:
@@ -62,8 +64,15 @@ class Loop:
         self._arrange(self.settings)
 
     def change(self, settings: Settings) -> None:
-        """Take new settings at once; those of input and outputs count from the next start, but for the preview's switches."""
+        """Take new settings at once, but for those that count from the next start, which the log names.
+
+        They are input, outputs except for the preview's switches, and of detect what the models are loaded with:
+        confidence and tiles.
+        """
         before = self.settings
+        later = _later(settings, before)
+        if later:
+            logger.info("From the next start: %s.", ", ".join(later))
         for name, part in self._parts.items():
             if getattr(settings, name) != getattr(before, name):
                 try:
@@ -117,6 +126,17 @@ class Loop:
         for (window, mirror, panel), output in zip(self._windows, wanted, strict=False):
             panel.shown = output.statistics
             window.stages = (mirror, self._overlay, panel) if output.mirror else (self._overlay, panel)
+
+
+def _later(settings: Settings, before: Settings) -> list[str]:
+    """What differs and is fixed when the loop is built."""
+    sections = [("input", settings.input, before.input), ("outputs", _fixed(settings), _fixed(before))]
+    sections += [(f"detect.{name}", getattr(settings.detect, name), getattr(before.detect, name)) for name in ("confidence", "tiles")]
+    return [name for name, new, old in sections if new != old]
+
+
+def _fixed(settings: Settings) -> list[object]:
+    return ["window" if isinstance(output, WindowOutput) else output for output in settings.outputs]
 
 
 __all__ = ["Loop"]

@@ -254,6 +254,18 @@ def test_a_change_that_cannot_be_taken_leaves_what_was(caplog: pytest.LogCapture
         assert not loop._parts["swap"].settings.enabled
 
 
+def test_what_is_fixed_at_the_start_is_said_to_wait_for_the_next(caplog: pytest.LogCaptureFixture) -> None:
+    with build(_settings()) as loop, caplog.at_level(logging.INFO):
+        detect = loop.settings.detect.model_copy(update={"interval": 1.0})
+        loop.change(loop.settings.model_copy(update={"detect": detect}))
+        loop.press("m")
+        assert "next start" not in caplog.text
+        changed = {"detect": detect.model_copy(update={"confidence": 0.7, "tiles": "off"}), "outputs": (NoOutput(), NoOutput())}
+        for _ in range(2):
+            loop.change(loop.settings.model_copy(update=changed | {"input": ImageInput(path=_HOPPER)}))
+    assert caplog.text.count("From the next start: input, outputs, detect.confidence, detect.tiles.") == 1
+
+
 def test_keys_quit_and_take_a_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     endless = _SMALL.model_copy(update={"seconds": None})

@@ -52,6 +52,25 @@ def test_a_snapshot_never_replaces_another(tmp_path: Path) -> None:
     assert all(path.name.startswith("swapcam-") and path.suffix == ".png" for path in paths)
 
 
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="this platform has no SIGHUP")
+def test_without_a_file_to_read_again_the_end_of_the_terminal_is_the_end() -> None:
+    before = signal.getsignal(signal.SIGHUP)
+    got: list[str] = []
+    try:
+        with signals(lambda: got.append("quit"), lambda: None, None):
+            os.kill(os.getpid(), signal.SIGHUP)
+            os.kill(os.getpid(), signal.SIGHUP)
+        assert got == ["quit", "quit"]
+        # A shell sends it again, and files are still being closed.
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        # Who asked for nohup is left alone.
+        with signals(lambda: got.append("quit"), lambda: None, None):
+            os.kill(os.getpid(), signal.SIGHUP)
+        assert len(got) == 2
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 @pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="this platform has no SIGUSR1")
 def test_signals_do_what_the_keys_do_and_go_back_afterwards() -> None:
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)]
