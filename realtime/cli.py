@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -12,17 +12,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from realtime.keys import HELP
+from realtime.terminal import Plain, heard, progress
+
 # Everything heavy is imported where it is used, so that --help and --version answer at once.
 if TYPE_CHECKING:
     from rich.console import Console
 
     from realtime.config import Settings
-    from realtime.loop import Loop
     from realtime.meter import Statistics
 
 app = typer.Typer(
     name="swapcam",
-    help="Live face swap for video calls: a webcam in, a virtual camera out, on your own machine.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -55,41 +56,53 @@ def swapcam(
     """Live face swap for video calls: a webcam in, a virtual camera out, on your own machine."""
 
 
-@app.command()
+_RUN = f"""Swap the face in front of the camera; by default into a preview window and the virtual camera.
+
+Keys in the preview: {", ".join(f"{key} {what}" for key, what in HELP.items())}.
+
+Signals: SIGUSR1 swaps on and off, Ctrl-C and SIGTERM end, SIGHUP reads the file of --config again and ends without one.
+"""
+
+
+@app.command(help=_RUN)
 def run(
     source: Annotated[list[str] | None, typer.Option(help="Whose face: a photo, or a name you enrolled. Repeatable.")] = None,
     input: Annotated[str | None, typer.Option(help="camera:0, clip.mp4, photo.jpg, rtsp://..., animated:portrait.jpg")] = None,
     output: Annotated[list[str] | None, typer.Option(help="virtual-camera, window, out.mp4 or none. Repeatable.")] = None,
     config: Annotated[Path | None, typer.Option(help="Settings file; config.yaml shows every knob.")] = None,
+    realtime: Annotated[bool, typer.Option("--realtime", help="Play a clip like a webcam; late frames are skipped.")] = False,
+    loop: Annotated[bool, typer.Option("--loop", help="Start a clip again at its end.")] = False,
     set: Annotated[list[str] | None, typer.Option("--set", help="One setting: section.key=value. Repeatable.")] = None,
     overwrite: Overwrite = False,
     face: Face = None,
     trace: Annotated[Path | None, typer.Option(help="Write what every frame did in every thread, for Perfetto.")] = None,
     json: Annotated[Path | None, typer.Option(help="Write the closing figures as JSON.")] = None,
 ) -> None:
-    """Swap the face in front of the camera; by default into a preview window and the virtual camera.
-
-    Keys in the preview: s swap on and off, n next source, l label, i statistics, m mirror, p snapshot, q quit.
-    Signals: SIGUSR1 swaps on and off, SIGHUP reads the settings file again, Ctrl-C and SIGTERM end.
-    """
+    """Swap the face in front of the camera."""
     with _plainly() as console:
         from realtime.build import build
-        from realtime.frame import RealtimeError
+        from realtime.machine.home import expanded
         from realtime.meter import write
+        from realtime.places import check_reports
         from realtime.spec import gather
 
-        def settings() -> Settings:
-            return gather(config, source or [], input, output or [], set or [], overwrite)
+        config, trace, json = (path and expanded(path) for path in (config, trace, json))
+        clip = [name for name, on in (("realtime", realtime), ("loop", loop)) if on]
 
-        if trace and trace.exists() and not overwrite:
-            raise RealtimeError(f"The trace {trace} exists; --overwrite replaces it.")
+        def settings() -> Settings:
+            return gather(config, source or [], input, output or [], set or [], overwrite, clip)
+
         wanted = settings()
-        spare = "outputs" not in wanted.model_fields_set
-        with build(wanted, photo_face=face, spare_outputs=spare, trace=trace) as loop, _progress(loop, console) as advance:
-            loop.run(advance, settings)
-        _summary(loop.pipeline.statistics(), [entry.path for entry in wanted.outputs if entry.kind == "recording"])
+        check_reports({"--trace": trace, "--json": json}, wanted, overwrite)
+        files = [expanded(entry.path) for entry in wanted.outputs if entry.kind == "recording"]
+        before = [_changed(path) for path in files]
+        with build(wanted, photo_face=face, spare_outputs=not output, trace=trace) as built:
+            figures = built.pipeline.statistics
+            with progress(built.source, figures, console) as advance:
+                built.run(advance, settings if config else None)
         if json:
-            write(json, loop.pipeline.statistics())
+            write(json, figures())
+        _summary(figures(), [path for path, then in zip(files, before, strict=True) if _changed(path) != then])
 
 
 @app.command()
@@ -159,7 +172,7 @@ def demo(
         from realtime.demo import demo as show
 
         figures, files = show(seconds, out)
-        _summary(figures, [str(path) for path in files])
+        _summary(figures, files)
 
 
 @app.command()
@@ -195,33 +208,17 @@ def cameras() -> None:
             typer.echo("No camera was found; swapcam doctor says what to do.")
 
 
-@contextmanager
-def _progress(loop: Loop, console: Console) -> Iterator[Callable[[], None]]:
-    """A bar for a file on a terminal; nothing otherwise."""
-    total = getattr(loop.source, "total", None)
-    if loop.source.live or not console.is_terminal:
-        yield lambda: None
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    rate = TextColumn("{task.fields[fps]:.0f} fps")
-    with Progress(BarColumn(), MofNCompleteColumn(), rate, TimeRemainingColumn(), console=console, transient=True) as bar:
-        task = bar.add_task("", total=total, fps=0.0)
-
-        def advance() -> None:
-            figures = loop.pipeline.statistics()
-            bar.update(task, completed=figures.frames, fps=figures.fps_now)
-
-        yield advance
+def _changed(path: Path) -> int | None:
+    """When a file was written last; None where there is none."""
+    return path.stat().st_mtime_ns if path.exists() else None
 
 
-def _summary(figures: Statistics, files: list[str]) -> None:
+def _summary(figures: Statistics, files: list[Path]) -> None:
     from realtime.meter import summary
 
-    for line in summary(figures):
-        typer.echo(line)
-    for path in files:
-        typer.echo(f"Written  {path}")
+    with heard():
+        for line in [*summary(figures), *(f"Written  {path}" for path in files)]:
+            typer.echo(line)
 
 
 @contextmanager
@@ -232,15 +229,8 @@ def _plainly() -> Iterator[Console]:
     from realtime.frame import RealtimeError
 
     console = Console(stderr=True)
-
-    class Plain(logging.Handler):
-        """Prints above a progress bar, where there is one."""
-
-        def emit(self, record: logging.LogRecord) -> None:
-            console.print(record.getMessage(), markup=False, highlight=False, soft_wrap=True)
-
     logger = logging.getLogger("realtime")
-    handler = Plain()
+    handler = Plain(console)
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     try:

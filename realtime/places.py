@@ -8,11 +8,7 @@ from pathlib import Path
 
 from realtime.config import Output, RecordingOutput, Settings, VideoInput
 from realtime.frame import RealtimeError
-
-
-def at_home(path: str) -> str:
-    """The path with ~ written out, where there is such a home."""
-    return os.path.expanduser(path)  # noqa: PTH111  (Path.expanduser fails for a user who does not exist)
+from realtime.machine.home import expanded
 
 
 def bad_recordings(settings: Settings) -> dict[Output, str]:
@@ -29,7 +25,7 @@ def bad_recordings(settings: Settings) -> dict[Output, str]:
                 raise RealtimeError(f"{output.path} is there twice among the outputs; give each recording a name of its own.")
             seen.add(_file(output.path))
             try:
-                check(Path(output.path), output.overwrite, clip)
+                check(expanded(output.path), output.overwrite, clip)
             except RealtimeError as error:
                 bad[output] = str(error)
     return bad
@@ -55,7 +51,7 @@ def check_reports(reports: Mapping[str, Path | None], settings: Settings, overwr
 
 
 def _file(path: str | Path) -> str:
-    return os.path.normcase(os.path.realpath(path))
+    return os.path.normcase(os.path.realpath(expanded(path)))
 
 
-__all__ = ["at_home", "bad_recordings", "check_reports"]
+__all__ = ["bad_recordings", "check_reports"]

@@ -44,15 +44,26 @@ def output_of(text: str) -> dict[str, Any]:
 
 
 def gather(
-    config: Path | None, sources: Sequence[str], input: str | None, outputs: Sequence[str], changes: Sequence[str], overwrite: bool
+    config: Path | None,
+    sources: Sequence[str],
+    input: str | None,
+    outputs: Sequence[str],
+    changes: Sequence[str],
+    overwrite: bool,
+    clip: Sequence[str] = (),
 ) -> Settings:
-    """The settings of a run: the file's, over them the options', over them those of --set; raises RealtimeError."""
+    """The settings of a run: the file's, over them the options', over them those of --set; raises RealtimeError.
+
+    clip: switches of a clip that are on, `realtime` and `loop`.
+    """
     draft = load(config) if config else Draft()
     apply(draft, input, outputs, overwrite)
     if sources:
         draft.put(("swap", "sources"), list(sources), "--source")
     for change in changes:
         draft.assign(change)
+    for switch in clip:
+        turn_on(draft, switch)
     pace(draft)
     return draft.check()
 
@@ -79,6 +90,15 @@ def apply(draft: Draft, input: str | None, outputs: Sequence[str], overwrite: bo
                 entry["overwrite"] = True
 
 
+def turn_on(draft: Draft, switch: str) -> None:
+    """Set `realtime` or `loop` of a clip; raises RealtimeError for another input."""
+    given = draft.data.get("input")
+    kind = given.get("kind") if isinstance(given, dict) else "camera"
+    if kind != "video":
+        raise RealtimeError(f"--{switch} is for a clip (--input clip.mp4); the input is {kind}.")
+    draft.put(("input", switch), True, f"--{switch}")
+
+
 def pace(draft: Draft) -> None:
     """Play a clip or photo like a webcam where somebody watches it live and no file is made; a written `realtime` stays."""
     given = draft.data.get("input")
@@ -96,4 +116,4 @@ def _lay(draft: Draft, keys: tuple[str, ...], below: dict[str, Any], above: dict
     draft.places |= {path: at for path, at in kept.items() if path[len(keys)] not in above}
 
 
-__all__ = ["apply", "gather", "input_of", "output_of", "pace"]
+__all__ = ["apply", "gather", "input_of", "output_of", "pace", "turn_on"]

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from typer.testing import CliRunner
 
 from realtime.cli import app
+from realtime.keys import HELP
 from realtime.portraits import portrait
 
 _ROOT = Path(__file__).resolve().parents[1]
@@ -74,6 +75,16 @@ def test_every_command_explains_itself() -> None:
         (["--source", "{hopper}", "--input", "animated:", "--output", "nowhere/out.mp4"], "nowhere"),
         (["--source", "{hopper}", "--input", "animated:", "--output", "none", "--trace", "nowhere/trace.json"], "cannot be written"),
         (["--source", "{folder}"], ""),
+        (["--source", "{hopper}", "--input", "missing.mp4", "--output", "none", "--trace", "trace.json"], "missing.mp4"),
+        (["--source", "{hopper}", "--output", "out.mp4", "--output", "./out.mp4"], "out.mp4 is there twice among the outputs"),
+        (["--source", "{hopper}", "--output", "none", "--json", "nowhere/figures.json"], "the folder nowhere does not exist"),
+        (["--source", "{hopper}", "--output", "none", "--json", "{folder}"], "is a folder"),
+        (["--source", "{hopper}", "--output", "none", "--trace", "a.json", "--json", "a.json"], "--json and --trace both name a.json"),
+        (["--source", "{hopper}", "--output", "a.mp4", "--json", "./a.mp4"], "--json and --output both name a.mp4"),
+        (["--source", "{hopper}", "--output", "none", "--input", "animated:", "--set", "input.seconds=.inf"], "a finite number"),
+        (["--source", "{hopper}", "--output", "none", "--input", "camera:²"], "²"),
+        (["--source", "{hopper}", "--output", "none", "--loop"], "--loop is for a clip (--input clip.mp4); the input is camera."),
+        (["--source", "{hopper}", "--input", "animated:", "--realtime"], "--realtime is for a clip (--input clip.mp4); the input is ani"),
     ],
 )
 def test_what_the_user_can_fix_is_one_sentence_and_status_2(
@@ -83,7 +94,7 @@ def test_what_the_user_can_fix_is_one_sentence_and_status_2(
     words = {"hopper": str(portrait("hopper")), "folder": str(tmp_path)}
     status, text = _run("run", *(argument.format(**words) if "{" in argument else argument for argument in arguments))
     assert status == 2, text
-    assert message in text
+    assert message.format(**words) in text
     assert "Traceback" not in text
     # MediaPipe's own lines apart, the last line is the sentence.
     assert text.strip().splitlines()[-1].startswith("swapcam: ")
@@ -98,6 +109,41 @@ def test_outputs_that_were_asked_for_have_to_open(monkeypatch: pytest.MonkeyPatc
     status, text = _run("run", "--source", str(portrait("hopper")), "--input", "animated:", "--output", "window", "--output", "none")
     assert status == 2
     assert "window" in text
+
+
+def test_outputs_that_nobody_asked_for_on_the_command_line_may_be_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if sys.platform != "linux":
+        pytest.skip("only Linux tells by its environment that there is no display")
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    there = tmp_path / "there.mp4"
+    there.write_bytes(b"kept")
+    settings = tmp_path / "my.yaml"
+    settings.write_text(f"outputs: [{{kind: window, mirror: true}}, {{kind: none}}, {{kind: recording, path: {there}}}]\n")
+    photo = str(portrait("hopper"))
+    status, text = _run("run", "--source", photo, "--input", photo, "--config", str(settings), "--set", "outputs.0.mirror=false")
+    assert status == 0, text
+    assert text.count("Going on without one output.") == 2
+    assert "Frames   1 in" in text
+    assert "Written" not in text
+    assert there.read_bytes() == b"kept"
+
+
+def test_figures_and_trace_replace_nothing_unasked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    (tmp_path / "me.jpg").write_bytes(portrait("hopper").read_bytes())
+    (tmp_path / "my.yaml").write_text("outputs: [{kind: none}]\n")
+    arguments = ["run", "--source", "~/me.jpg", "--input", "~/me.jpg", "--config", "~/my.yaml"]
+    for option in ("--json", "--trace"):
+        place = tmp_path / "report.json"
+        place.write_text("kept")
+        status, text = _run(*arguments, option, "~/report.json")
+        assert status == 2
+        assert "--overwrite" in text
+        assert place.read_text() == "kept"
+        assert _run(*arguments, option, "~/report.json", "--overwrite")[0] == 0
+        assert json.loads(place.read_text())
 
 
 def test_a_clip_becomes_a_clip_with_every_frame(tmp_path: Path) -> None:
@@ -180,6 +226,41 @@ def test_signals_change_a_running_loop(tmp_path: Path) -> None:
     assert err.count("The label is off") == 1
     assert "The settings were read again." in err
     assert 'my.yaml line 1: unknown key "lable" in overlay; did you mean "label"?' in err
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="this platform has no pseudo terminals")
+def test_closing_the_terminal_ends_the_loop_with_the_file_closed(tmp_path: Path) -> None:
+    import fcntl
+    import termios
+
+    terminal, end = os.openpty()
+    command = [sys.executable, "-m", "realtime", "run", "--source", str(portrait("collins")), "--input", "animated:"]
+    command += ["--set", "input.realtime=false", "--output", "out.mp4", "--json", "figures.json", *_SMALL]
+    environment = os.environ | {"PYTHONPATH": str(_ROOT), "TERM": "xterm"}
+    process = subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stdin=end, stdout=end, stderr=end, start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )  # fmt: skip
+    os.close(end)
+    try:
+        while process.poll() is None and not list(tmp_path.glob("out.part*.mp4")):
+            time.sleep(0.05)
+        time.sleep(1.5)
+        os.close(terminal)
+        process.wait(timeout=60)
+    finally:
+        process.kill()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["figures.json", "out.mp4"]
+    assert json.loads((tmp_path / "figures.json").read_text())["frames"] > 5
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        assert sum(1 for _ in container.decode(video=0)) > 5
+    assert process.returncode == 0
+
+
+def test_the_help_names_every_key() -> None:
+    text = " ".join(_run("run", "--help")[1].split())
+    for key, meaning in HELP.items():
+        assert f"{key} {meaning}" in text
 
 
 def test_doctor_and_cameras_answer() -> None:

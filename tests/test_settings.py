@@ -159,7 +159,7 @@ def test_set_changes_the_kind_and_goes_over_the_file(tmp_path: Path) -> None:
         ("=3", r"expected section\.key=value"),
         ("blend.garin=1", r'--set blend\.garin: unknown key "garin" in blend; did you mean "grain"\?$'),
         ("input.kind=animated input.seconds=.inf", r"--set input\.seconds: input\.seconds is Infinity; it should be a finite number\.$"),
-        ("input.kind=animated input.seconds=1e308", r"--set input\.seconds: input\.seconds is .*; it should be less than or equal to 1000000\.$"),
+        ("input.kind=animated input.seconds=1e308", r"--set input\.seconds: .*; it should be less than or equal to 1000000\.$"),
         ("outputs.².mirror=true", r"outputs has 2 entries, counted from 0; got ²\.$"),
         ("blend.grain=3", r"--set blend\.grain: blend\.grain is 3; it should be less than or equal to 1\.$"),
         ("outputs.7.mirror=true", r"outputs has 2 entries, counted from 0; got 7\.$"),
@@ -241,6 +241,17 @@ def test_a_clip_plays_like_a_webcam_where_somebody_watches(input: str, outputs: 
     spec.apply(draft, input, outputs, False)
     spec.pace(draft)
     assert draft.check().input.realtime is realtime  # type: ignore[union-attr]
+
+
+def test_switches_of_a_clip_are_for_a_clip(tmp_path: Path) -> None:
+    path = tmp_path / "my.yaml"
+    path.write_text("input: {kind: video, path: a.mp4, loop: false}\n")
+    clip = spec.gather(path, [], None, ["out.mp4"], [], False, ["realtime", "loop"]).input
+    assert clip == VideoInput(path="a.mp4", realtime=True, loop=True)
+    assert spec.gather(None, [], "b.mp4", ["none"], [], False, ["loop"]).input == VideoInput(path="b.mp4", loop=True)
+    for input in (None, "camera:1", "photo.jpg", "animated:"):
+        with pytest.raises(RealtimeError, match=r"^--loop is for a clip \(--input clip\.mp4\); the input is \w+\.$"):
+            spec.gather(None, [], input, [], [], False, ["loop"])
 
 
 def test_a_written_realtime_stays() -> None:

@@ -1,0 +1,62 @@
+"""What a terminal shows while the loop runs: the log in plain lines and, for a file, a bar."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+# rich is imported late, so that --help and --version answer at once.
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from realtime.frame import Source
+    from realtime.meter import Statistics
+
+
+class Plain(logging.Handler):
+    """Prints above a progress bar, where there is one."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self._console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """One line, without marks or colours."""
+        with heard():
+            self._console.print(record.getMessage(), markup=False, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def progress(source: Source, statistics: Callable[[], Statistics], console: Console) -> Iterator[Callable[[], None]]:
+    """What to call now and then to move a bar for a file on a terminal; it does nothing for live frames and elsewhere."""
+    if source.live or not console.is_terminal:
+        yield lambda: None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    rate = TextColumn("{task.fields[fps]:.0f} fps")
+    bar = Progress(BarColumn(), MofNCompleteColumn(), rate, TimeRemainingColumn(), console=console, transient=True)
+    task = bar.add_task("", total=getattr(source, "total", None), fps=0.0)
+
+    def advance() -> None:
+        figures = statistics()
+        bar.update(task, completed=figures.frames, fps=figures.fps_now)
+
+    bar.start()
+    try:
+        yield advance
+    finally:
+        with heard():
+            bar.stop()
+
+
+@contextmanager
+def heard() -> Iterator[None]:
+    """What is said to a terminal that was closed meanwhile is lost, and ends nothing."""
+    with suppress(OSError):
+        yield
+
+
+__all__ = ["Plain", "heard", "progress"]
