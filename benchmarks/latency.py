@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -48,7 +49,10 @@ def latency(
 
 
 def measure(seconds: float, size: str, people: int, fps: float, *, realtime: bool = True, trace: Path | None = None) -> dict[str, Any]:
-    """The loop's figures over an Animated source; times in milliseconds, memory in MB."""
+    """The loop's figures over an Animated source; times in milliseconds, memory in MB.
+
+    rss_mb: start and end are samples of the settled loop, max is the peak since the process began, loading included.
+    """
     from realtime.build import build
     from realtime.config import AnimatedInput, NoOutput, Settings, SwapSettings
     from realtime.portraits import portrait
@@ -111,10 +115,21 @@ def _figures(figures: Any, cpu: float, samples: list[dict[str, float]]) -> dict[
     return plain(figures) | {
         "cpu_ms_per_frame": round(cpu / max(figures.frames, 1) * 1e3, 3),
         "cpu_ms_per_frame_by_thread": {name: round(used / max(figures.frames, 1) * 1e3, 3) for name, used in figures.cpu.items()},
-        "rss_mb": {"start": settled[0], "end": settled[-1], "max": max(settled)},
+        "rss_mb": {"start": settled[0], "end": settled[-1], "max": _peak(samples)},
         "age_ms": {"median": ages[len(ages) // 2], "max": ages[-1]},
         "samples": samples,
     }
+
+
+def _peak(samples: list[dict[str, float]]) -> float:
+    """The most memory that this process ever held, in MB; where the system does not count it, the most that was sampled."""
+    sampled = max((sample["rss_mb"] for sample in samples), default=0.0)
+    if sys.platform == "win32":
+        return sampled
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 2**10
+    return max(sampled, round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20, 1))
 
 
 def _show(rows: list[tuple[str, dict[str, Any]]]) -> None:

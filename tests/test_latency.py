@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
+import numpy as np
+import psutil
 import pytest
 from typer.testing import CliRunner
 
+from benchmarks import latency
 from benchmarks.__main__ import app
 from benchmarks.stages import time_calls
 
@@ -45,6 +49,14 @@ def test_stages_measures_each_stage_alone(tmp_path: Path) -> None:
     # A swap that had no face to work on would cost nothing.
     assert document["stages"]["swap"]["median_ms"] > 0.3
     assert plot.exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not count the peak")
+def test_the_most_memory_is_the_peak_and_not_a_sample() -> None:
+    before = psutil.Process().memory_info().rss / 2**20
+    # Gone before anybody could sample it.
+    assert np.ones(2**28, np.uint8).all()
+    assert latency._peak([{"rss_mb": round(before, 1)}]) >= before + 200
 
 
 def test_warming_up_does_not_count() -> None:
