@@ -28,7 +28,7 @@ from realtime.frame import Frame, RealtimeError, Sink, Source, Stage
 from realtime.loop import Loop
 from realtime.meter import lines
 from realtime.pipeline import Pipeline
-from realtime.places import bad_recordings
+from realtime.places import check_recordings
 from realtime.portraits import portrait
 from realtime.sinks.output import Nothing, Painted, VirtualCamera
 from realtime.sources.photo import read_photo
@@ -61,7 +61,7 @@ def build(
     """
     # OpenCV's own threads cost more in waking up than they save on crops of this size, and would fight ours.
     cv2.setNumThreads(1)
-    bad = _recordings(settings, spare_outputs)
+    check_recordings(settings)
     with ExitStack() as open_parts:
         detector, landmarker = _models(settings, open_parts)
         identities = _identities(settings, detector, landmarker, photo_face)
@@ -77,7 +77,7 @@ def build(
         # Detection runs beside the loop where frames are live, and in line where every frame of a file counts.
         finder = _closing(open_parts, _aside(detect)) if source.live else detect
         loop = Loop(settings, {"detect": detect, "track": track, "swap": swap, "blend": blend, "overlay": overlay})
-        names, sinks = _sinks(settings, source, loop, overlay, spare_outputs, bad, open_parts)
+        names, sinks = _sinks(settings, source, loop, overlay, spare_outputs, open_parts)
         # Two threads: following and drawing cost about the same, and with several faces one thread would be full first.
         # Offline, 720p, one face, 2 busy cores, best of three: one thread 61 fps, these two 64, four 60.
         groups: list[list[Stage]] = [[finder, track], [swap, blend]]
@@ -182,27 +182,19 @@ def _source(settings: Settings) -> Source:
             return Animated(wanted)
 
 
-def _recordings(settings: Settings, spare: bool) -> dict[Output, str]:
-    """What is wrong with spare recordings that cannot be made; raises RealtimeError where that ends the run."""
-    bad = bad_recordings(settings)
-    if bad and not (spare and len(bad) < len(settings.outputs)):
-        raise RealtimeError(" ".join(bad.values()))
-    return bad
-
-
 def _sinks(
-    settings: Settings, source: Source, loop: Loop, overlay: Overlay, spare: bool, bad: dict[Output, str], parts: ExitStack
+    settings: Settings, source: Source, loop: Loop, overlay: Overlay, spare: bool, parts: ExitStack
 ) -> tuple[list[str], list[Sink]]:
     names: list[str] = []
     sinks: list[Sink] = []
-    troubles = list(bad.values())
-    possible = [output for output in settings.outputs if output not in bad]
+    troubles: list[str] = []
     # A recording stands last: the first sink's latency is the loop's, and that of a file nobody waits for says nothing.
-    for output in sorted(possible, key=lambda output: (isinstance(output, RecordingOutput), isinstance(output, WindowOutput))):
+    for output in sorted(settings.outputs, key=lambda output: (isinstance(output, RecordingOutput), isinstance(output, WindowOutput))):
         try:
             sink = _closing(parts, _sink(output, settings, source, loop, overlay))
         except RealtimeError as error:
-            if not spare:
+            # A device may be missing on this machine; a file that cannot be written was somebody's wish.
+            if not spare or isinstance(output, RecordingOutput):
                 raise
             troubles.append(str(error))
             continue

@@ -6,29 +6,24 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from realtime.config import Output, RecordingOutput, Settings, VideoInput
+from realtime.config import RecordingOutput, Settings, VideoInput
 from realtime.frame import RealtimeError
 from realtime.machine.home import expanded
 
 
-def bad_recordings(settings: Settings) -> dict[Output, str]:
-    """What is wrong with each recording that cannot be made; raises RealtimeError where two are one file."""
-    bad: dict[Output, str] = {}
+def check_recordings(settings: Settings) -> None:
+    """Raise RealtimeError for a recording that cannot be made, or where two are one file."""
     seen: set[str] = set()
     clip = settings.input.path if isinstance(settings.input, VideoInput) else None
     for output in settings.outputs:
         if isinstance(output, RecordingOutput):
             # Late, because it brings the encoders, which most runs do without.
-            from realtime.sinks.recording import _check as check
+            from realtime.sinks.recording import check
 
             if _file(output.path) in seen:
                 raise RealtimeError(f"{output.path} is there twice among the outputs; give each recording a name of its own.")
             seen.add(_file(output.path))
-            try:
-                check(expanded(output.path), output.overwrite, clip)
-            except RealtimeError as error:
-                bad[output] = str(error)
-    return bad
+            check(expanded(output.path), output.overwrite, None if clip is None else expanded(clip))
 
 
 def check_reports(reports: Mapping[str, Path | None], settings: Settings, overwrite: bool) -> None:
@@ -54,4 +49,4 @@ def _file(path: str | Path) -> str:
     return os.path.normcase(os.path.realpath(expanded(path)))
 
 
-__all__ = ["bad_recordings", "check_reports"]
+__all__ = ["check_recordings", "check_reports"]

@@ -23,6 +23,7 @@ from realtime.config import (
     Settings,
     SwapSettings,
     VideoInput,
+    VirtualCameraOutput,
     WindowOutput,
 )
 from realtime.frame import Frame, RealtimeError, Source
@@ -144,14 +145,17 @@ def test_everything_is_closed_in_reverse_also_after_an_error(monkeypatch: pytest
     assert closed[-2:] == ["sink", "source"]
 
 
-def test_spare_outputs_may_fail_and_asked_ones_may_not(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    bad = RecordingOutput(path=str(tmp_path / "nowhere" / "out.mp4"))
+def test_spare_devices_may_fail_asked_ones_and_files_may_not(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    bad = VirtualCameraOutput(device="/dev/no-such-camera")
     with pytest.raises(RealtimeError), build(_settings(outputs=(bad, NoOutput()))):
         pass
     with caplog.at_level(logging.WARNING), build(_settings(outputs=(bad, NoOutput())), spare_outputs=True) as loop:
         loop.run()
     assert "Going on without one output." in caplog.text
     with pytest.raises(RealtimeError), build(_settings(outputs=(bad,)), spare_outputs=True):
+        pass
+    nowhere = RecordingOutput(path=str(tmp_path / "nowhere" / "out.mp4"))
+    with pytest.raises(RealtimeError, match="does not exist"), build(_settings(outputs=(nowhere, NoOutput())), spare_outputs=True):
         pass
 
 

@@ -55,7 +55,7 @@ class Recording:
         self._settings, self._rate, self._say = settings, rate if 0 < rate <= 1000 else 30.0, say
         self._final = expanded(settings.path)
         audio_from = None if audio_from is None else expanded(audio_from)
-        _check(self._final, settings.overwrite, audio_from)
+        check(self._final, settings.overwrite, audio_from)
         self._sound = _sound(audio_from, say)
         try:
             self._part: PartFile | None = PartFile(self._final)
@@ -229,7 +229,7 @@ class Recording:
         raise RealtimeError(f"{self._final}: {reason}; {seconds:.1f} seconds were recorded and are in {path}.") from error
 
 
-def _check(path: Path, overwrite: bool, clip: str | Path | None) -> None:
+def check(path: Path, overwrite: bool, clip: str | Path | None) -> None:
     """RealtimeError for a place where no recording can be made."""
     if path.suffix.lower() not in _KINDS:
         raise RealtimeError(f"{path}: recordings end in {', '.join(_KINDS)}; got {path.suffix or 'no extension'}.")
