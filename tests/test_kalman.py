@@ -178,3 +178,19 @@ def test_lag_and_error_measure_what_they_say(shift: float) -> None:
     assert lag(late, truth) == pytest.approx(shift, abs=0.03)
     assert error(truth + 5.0, truth) == pytest.approx(0.0, abs=1e-9)
     assert error(truth + np.where(moments % 2, 1.0, -1.0), truth) == pytest.approx(2**0.5)
+
+
+def test_a_face_that_turns_and_talks_for_minutes_keeps_head_and_shape_apart() -> None:
+    """Size used to flow from the head to the shape until one overflowed, after half a minute of a moving face."""
+    random = np.random.default_rng(4)
+    face = random.normal(0, 60, (478, 3))
+    filtered = Steady(face.astype(np.float32))
+    for index in range(1, 6000):
+        time = index / 30
+        wide = 1 + 0.25 * np.sin(1.3 * time)
+        mouth = np.where(face[:, 1:2] > 40, 12 * np.abs(np.sin(4 * time)), 0) * [[0, 1, 0]]
+        truth = face * [wide, 1, 1] * (1 + 0.2 * np.sin(0.7 * time)) + mouth + [640 + 200 * np.sin(time), 360, 0]
+        filtered.predict(1 / 30)
+        shown = filtered.update((truth + random.normal(0, 0.2, truth.shape)).astype(np.float32))
+        assert np.abs(shown - truth).mean() < 3
+    assert 0.2 < filtered._head.position[0, 2] < 5

@@ -43,6 +43,9 @@ class Steady:
         self._head = Kalman([[*(centre / radius), 1.0, 0.0]], _SHARE * noise, 90000 * noise, _PROCESS * noise)
         shape = (points - [*centre, 0.0]) / radius
         self._shape = Kalman(shape, np.full(len(points), noise), 90000 * noise, _PROCESS * noise)
+        # Heads are laid against the first shape: against the filtered one, size and angle would drift from head to shape
+        # and back without end.
+        self._first = shape[:, 0] + 1j * shape[:, 1]
         apart = ((shape[:, None, :2] - shape[None, :, :2]) ** 2).sum(axis=2)
         self._near = np.argsort(apart, axis=1)[:, :_NEIGHBOURS]
         self._recent: deque[Array] = deque([points[:, :2]], maxlen=3)
@@ -83,8 +86,8 @@ class Steady:
         return min(max(low, 0.2 * _NOISE**2), 4 * _NOISE**2)
 
     def _split(self, points: Array) -> tuple[Array, Array]:
-        """The head (1, 4) that lays the predicted shape best onto the points, and the points in its frame."""
-        model = self._shape.position[:, 0] + 1j * self._shape.position[:, 1]
+        """The head (1, 4) that lays the first shape best onto the points, and the points in its frame."""
+        model = self._first
         seen = points[:, 0] + 1j * points[:, 1]
         arms = model - model.mean()
         turn = complex((arms.conj() * (seen - seen.mean())).sum() / max((abs(arms) ** 2).sum(), 1e-12))
