@@ -116,16 +116,21 @@ def test_outputs_that_nobody_asked_for_on_the_command_line_may_be_missing(tmp_pa
         pytest.skip("only Linux tells by its environment that there is no display")
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)
-    there = tmp_path / "there.mp4"
-    there.write_bytes(b"kept")
     settings = tmp_path / "my.yaml"
-    settings.write_text(f"outputs: [{{kind: window, mirror: true}}, {{kind: none}}, {{kind: recording, path: {there}}}]\n")
+    settings.write_text("outputs: [{kind: window, mirror: true}, {kind: none}]\n")
     photo = str(portrait("hopper"))
-    status, text = _run("run", "--source", photo, "--input", photo, "--config", str(settings), "--set", "outputs.0.mirror=false")
+    arguments = ("run", "--source", photo, "--input", photo, "--config", str(settings), "--set", "outputs.0.mirror=false")
+    status, text = _run(*arguments)
     assert status == 0, text
-    assert text.count("Going on without one output.") == 2
+    assert text.count("Going on without one output.") == 1
     assert "Frames   1 in" in text
     assert "Written" not in text
+    there = tmp_path / "there.mp4"
+    there.write_bytes(b"kept")
+    settings.write_text(f"outputs: [{{kind: window, mirror: true}}, {{kind: none}}, {{kind: recording, path: {there}}}]\n")
+    status, text = _run(*arguments)
+    assert status == 2
+    assert "exists already" in text
     assert there.read_bytes() == b"kept"
 
 

@@ -1,5 +1,5 @@
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from models.mesh.rasterise import rasterise, relit
@@ -15,10 +15,11 @@ def draw(points: list[tuple[float, float]], depth: list[float], triangles: list[
 coordinates = st.floats(-10, 42)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=300, deadline=None)
+@example([(18.566260953981875, 0.0), (0.0, 7.0), (0.0, 7.0)])
 @given(st.lists(st.tuples(coordinates, coordinates), min_size=3, max_size=3))
 def test_attributes_are_interpolated_where_the_pixel_centre_is_inside(points: list[tuple[float, float]]) -> None:
-    corners = np.array(points)
+    corners = np.array(points, np.float32).astype(float)
     edge = corners[1:] - corners[0]
     area = edge[0, 0] * edge[1, 1] - edge[0, 1] * edge[1, 0]
     first, second, nearest = draw(points, [1, 1, 1], [(0, 1, 2)], corners)

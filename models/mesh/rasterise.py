@@ -33,7 +33,8 @@ def rasterise(
         bx, by = points[b, 0] - ax, points[b, 1] - ay
         cx, cy = points[c, 0] - ax, points[c, 1] - ay
         area = bx * cy - by * cx
-        if not area > np.float32(1e-6):
+        # A triangle that is a line has an area of rounding errors, which grow with the products.
+        if not area > np.float32(1e-6) + np.float32(1e-5) * (abs(bx * cy) + abs(by * cx)):
             continue
         top = max(0, int(np.ceil(ay + min(np.float32(0.0), by, cy))))
         bottom = min(height - 1, int(np.floor(ay + max(np.float32(0.0), by, cy))))
