@@ -117,14 +117,15 @@ def test_outputs_that_nobody_asked_for_on_the_command_line_may_be_missing(tmp_pa
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)
     settings = tmp_path / "my.yaml"
-    settings.write_text("outputs: [{kind: window, mirror: true}, {kind: none}]\n")
+    made = tmp_path / "made.mp4"
+    settings.write_text(f"outputs: [{{kind: window, mirror: true}}, {{kind: recording, path: {made}}}]\n")
     photo = str(portrait("hopper"))
     arguments = ("run", "--source", photo, "--input", photo, "--config", str(settings), "--set", "outputs.0.mirror=false")
     status, text = _run(*arguments)
     assert status == 0, text
     assert text.count("Going on without one output.") == 1
     assert "Frames   1 in" in text
-    assert "Written" not in text
+    assert f"Written  {made}" in text
     there = tmp_path / "there.mp4"
     there.write_bytes(b"kept")
     settings.write_text(f"outputs: [{{kind: window, mirror: true}}, {{kind: none}}, {{kind: recording, path: {there}}}]\n")
