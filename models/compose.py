@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from models.fill import push_pull
 
 Bytes = NDArray[np.uint8]
-Shorts = NDArray[np.int16]
 Floats = NDArray[np.float32]
 
 _SMALL = 56

@@ -74,9 +74,8 @@ class MeshEngine:
             self._textures.append(cv2.resize(self._textures[-1], None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA))
         self._tone = np.maximum(np.median(atlas.texture[plain_zone()], axis=0), 8.0).astype(np.float32)
         skin = relight.sample(self._textures[2][..., :3], UV[PLAIN_SKIN] * (TEXTURE_SIZE // 4 - 1), 1)
-        even = np.eye(9, 1, dtype=np.float32).repeat(3, axis=1)
-        every = np.ones(len(PLAIN_SKIN), np.float32)
-        self._unevenness = max(relight.unevenness(skin, even, self._tone, np.eye(1, 9, dtype=np.float32).repeat(len(skin), 0), every), 0.01)
+        everywhere = np.ones(len(skin), np.float32)
+        self._unevenness = max(relight.unevenness(skin, np.broadcast_to(self._tone, skin.shape), everywhere), 0.01)
         self._planes = np.empty((3, 1, 1), np.float32)
 
     def __call__(
@@ -125,7 +124,7 @@ class MeshEngine:
         colours = relight.sample(image, skin[:, :2], radius)
         found = relight.fit(colours, self._tone, basis[PLAIN_SKIN], say)
         # Hard light and a sharp lens deepen folds and pores: the source's get as deep as the target's are now.
-        deep = relight.unevenness(colours, found, self._tone, basis[PLAIN_SKIN], say) / self._unevenness
+        deep = relight.unevenness(colours, basis[PLAIN_SKIN] @ found * self._tone, say) / self._unevenness
         contrast = float(np.clip(deep**_DEPTH_POWER, 0.6, 1.1))
         if target.light is None or target.time is None:
             target.light, target.contrast = found, contrast

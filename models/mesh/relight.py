@@ -64,9 +64,9 @@ def fit(colours: Floats, tone: Floats, basis: Floats, weights: Floats) -> Floats
     return np.asarray(form[:, None] * hue / tone, np.float32)
 
 
-def unevenness(colours: Floats, light: Floats, tone: Floats, basis: Floats, weights: Floats) -> float:
-    """How far skin departs from one smoothly lit colour: median relative deviation of brightness, 0 for plain skin."""
-    expected = np.maximum((basis @ light * tone).mean(axis=1), 1.0)
+def unevenness(colours: Floats, smooth: Floats, weights: Floats) -> float:
+    """How far skin colours (n, 3) depart from what is `smooth` (n, 3): median relative deviation of brightness."""
+    expected = np.maximum(smooth.mean(axis=1), 1.0)
     seen = weights > 0.3
     return float(np.median(np.abs(colours.mean(axis=1) / expected - 1.0)[seen])) if seen.any() else 0.0
 

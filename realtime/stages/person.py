@@ -77,7 +77,7 @@ class Person:
 
     def __init__(self, number: int, image: Image, landmarks: Points, score: float, time: float, settings: TrackSettings) -> None:
         self.number, self.score, self.landmarks = number, score, landmarks
-        self.begun = self.seen = self._time = time
+        self.seen = self._time = time
         self.lost = False
         self._shown = landmarks
         self._box = BoxFilter(box_of(landmarks))
