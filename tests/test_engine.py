@@ -5,6 +5,7 @@ from faces import find, larger
 
 from models.mesh.atlas import Atlas, build_atlas
 from models.mesh.engine import MeshEngine, Target
+from models.mesh.knobs import Knobs
 from models.mesh.pose import fit
 from models.mesh.topology import INNER_MOUTH, LEFT_EYE, MEAN, OVAL, RIGHT_EYE, TEXTURE_SIZE, VERTICES
 
@@ -31,7 +32,7 @@ def paste(image: np.ndarray, made: tuple[np.ndarray, np.ndarray, np.ndarray]) ->
 def test_own_face_on_oneself_is_nearly_the_same_picture(target_picture) -> None:
     image, landmarks = target_picture
     engine = MeshEngine(build_atlas([(image, landmarks)]))
-    pasted, alpha = paste(image, engine(image, landmarks, Target(), 0.0, shape=0.0))
+    pasted, alpha = paste(image, engine(image, landmarks, Target(), 0.0, Knobs(shape=0.0)))
     inside = alpha > 250
     assert np.abs(pasted[inside].astype(int) - image[inside]).mean() < 14
     landed = cv2.matchTemplate(pasted, image[int(landmarks[4, 1]) - 25 :][:50, int(landmarks[4, 0]) - 25 :][:, :50], cv2.TM_CCOEFF_NORMED)
@@ -84,8 +85,8 @@ def test_a_lamp_switched_on_is_followed_within_a_second_and_not_in_one_jump(targ
 def test_shape_moves_the_inside_and_leaves_the_outline(target_picture, source_atlas) -> None:
     image, landmarks = target_picture
     engine = MeshEngine(source_atlas)
-    plain, alpha_plain = paste(image, engine(image, landmarks, Target(), 0.0, shape=0.0))
-    bones, alpha_bones = paste(image, engine(image, landmarks, Target(), 0.0, shape=1.0))
+    plain, alpha_plain = paste(image, engine(image, landmarks, Target(), 0.0, Knobs(shape=0.0)))
+    bones, alpha_bones = paste(image, engine(image, landmarks, Target(), 0.0, Knobs(shape=1.0)))
     assert np.abs(plain.astype(int) - bones).max() > 20
     assert (np.abs(alpha_plain.astype(int) - alpha_bones) > 60).mean() < 0.005
 

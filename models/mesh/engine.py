@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from models.mesh import relight
 from models.mesh.atlas import Atlas
+from models.mesh.knobs import Effort, Knobs
 from models.mesh.pose import Pose
 from models.mesh.pose import fit as fit_pose
 from models.mesh.rasterise import rasterise, relit
@@ -43,9 +44,9 @@ _BONES = (
     * np.array([0.0, 0.2, 0.6, 1.0])[np.minimum(STEPS_FROM_EYES, 3)]
     * np.array([0.0, 0.1, 0.2, 0.35, 0.6, 1.0])[np.minimum(STEPS_FROM_MOUTH, 5)]
 ).astype(np.float32)
+_KNOBS, _EFFORT = Knobs(), Effort()
 _LIGHT_SECONDS = 0.2
 _NEUTRAL_SECONDS = 4.0
-_LARGEST = 640
 _LIGHT_SIZE = 32
 # Texture grows less than light does: blemishes and highlights of a photo multiplied in full look like sandpaper.
 _CONTRAST_POWER = 0.5
@@ -79,25 +80,24 @@ class MeshEngine:
         self._planes = np.empty((3, 1, 1), np.float32)
 
     def __call__(
-        self, image: Bytes, landmarks: Floats, target: Target, time: float, shape: float = 0.5, light: float = 1.0
+        self, image: Bytes, landmarks: Floats, target: Target, time: float, knobs: Knobs = _KNOBS, effort: Effort = _EFFORT
     ) -> tuple[Bytes, Bytes, NDArray[np.float64]] | None:
         """The source's face for this frame: picture (h, w, 3) uint8 BGR, mask (h, w) uint8 and crop -> frame matrix (2, 3).
 
         image: BGR uint8 frame.  landmarks: (468+, 3) float32 in frame pixels.  target: state of this person, updated here.
-        time: seconds.  shape: 0 keeps the target's bones, 1 takes the source's.  light: 0..1, how much of the target's
-        light is put on.  None when the landmarks are not finite or lie wholly outside the frame.
+        time: seconds.  None when the landmarks are not finite or lie wholly outside the frame.
         """
         points = np.ascontiguousarray(landmarks[:VERTICES], np.float32)
         if not np.isfinite(points).all() or min(np.ptp(points[:, 0]), np.ptp(points[:, 1])) < 4:
             return None
         pose = fit_pose(points)
-        drawn = self._bones(points, pose, target, time, shape)
+        drawn = self._bones(points, pose, target, time, knobs.shape)
         area = _area(drawn, image.shape[0], image.shape[1])
         if area is None:
             return None
-        gain = self._gain(image, points, target, time, light)
+        gain = self._gain(image, points, target, time, knobs.light)
         target.time = time
-        return self._draw(drawn, gain, target.contrast, area)
+        return self._draw(drawn, gain, target.contrast, area, effort.largest)
 
     def _bones(self, points: Floats, pose: Pose, target: Target, time: float, strength: float) -> Floats:
         """The target's mesh with the source's bones: the difference of the two resting faces, added in the target's pose."""
@@ -151,10 +151,10 @@ class MeshEngine:
         return out
 
     def _draw(
-        self, points: Floats, gain: Floats, contrast: float, area: tuple[int, int, int, int]
+        self, points: Floats, gain: Floats, contrast: float, area: tuple[int, int, int, int], largest: int
     ) -> tuple[Bytes, Bytes, NDArray[np.float64]]:
         left, top, right, bottom = area
-        scale = min(1.0, _LARGEST / max(right - left, bottom - top))
+        scale = min(1.0, largest / max(right - left, bottom - top))
         width, height = max(1, round((right - left) * scale)), max(1, round((bottom - top) * scale))
         texture = self._relit(gain, contrast, max(width, height))
         if self._planes.shape[1:] != (height, width):

@@ -9,6 +9,7 @@ import numpy as np
 
 from models.mesh.atlas import Atlas
 from models.mesh.engine import MeshEngine, Target
+from models.mesh.knobs import Knobs
 from realtime.config import SwapSettings
 from realtime.frame import Face, Frame, Patch
 
@@ -113,7 +114,7 @@ class Swap:
         if face.lost or face.landmarks is None:
             return replace(face, lost=True)
         target = self._targets.setdefault(-1 if face.track is None else face.track, Target())
-        made = self._engines[name](frame.image, face.landmarks, target, frame.time, settings.shape, settings.light)
+        made = self._engines[name](frame.image, face.landmarks, target, frame.time, Knobs(settings.shape, settings.light))
         return replace(face, lost=True) if made is None else replace(face, patch=Patch(*made))
 
     def _forget(self, frame: Frame) -> None:
