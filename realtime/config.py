@@ -133,6 +133,7 @@ class SwapSettings(Part):
     on_gone: Literal["auto", "cover", "show"] = "auto"
     shape: Unit = 0.5
     light: Unit = 1.0
+    occlusion: Unit = 1.0
 
 
 class BlendSettings(Part):

@@ -9,7 +9,7 @@ import numpy as np
 
 from models.mesh.atlas import Atlas
 from models.mesh.engine import MeshEngine, Target
-from models.mesh.knobs import Knobs
+from models.mesh.knobs import Effort, Knobs
 from realtime.config import SwapSettings
 from realtime.frame import Face, Frame, Patch
 
@@ -21,12 +21,15 @@ class Swap:
     Who has worn a face is not shown bare by accident: who turns up while a wearer is lost may be that wearer and gets
     the same face; and when, with `cover_gone`, nobody is left who could be found, the whole picture counts as lost
     until somebody is.
-    `settings` may be replaced at any time; names in it that have no atlas are refused by ValueError.
+    `settings` may be replaced at any time; names in it that have no atlas are refused by ValueError.  `effort` may be too.
+    drawn: patches made so far.
     """
 
     def __init__(self, atlases: Mapping[str, Atlas], settings: SwapSettings, cover_gone: bool = False) -> None:
         self._engines = {name: MeshEngine(atlas) for name, atlas in atlases.items()}
         self.cover_gone = cover_gone
+        self.effort = Effort()
+        self.drawn = 0
         self._targets: dict[int, Target] = {}
         self._given: dict[int, int] = {}
         self._chosen: int | None = None
@@ -114,8 +117,12 @@ class Swap:
         if face.lost or face.landmarks is None:
             return replace(face, lost=True)
         target = self._targets.setdefault(-1 if face.track is None else face.track, Target())
-        made = self._engines[name](frame.image, face.landmarks, target, frame.time, Knobs(settings.shape, settings.light))
-        return replace(face, lost=True) if made is None else replace(face, patch=Patch(*made))
+        knobs = Knobs(settings.shape, settings.light, occlusion=settings.occlusion)
+        made = self._engines[name](frame.image, face.landmarks, target, frame.time, knobs, self.effort)
+        if made is None:
+            return replace(face, lost=True)
+        self.drawn += 1
+        return replace(face, patch=Patch(*made))
 
     def _forget(self, frame: Frame) -> None:
         """Drop what was learned about people whose track has ended."""
