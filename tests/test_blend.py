@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from faces import as_face, find, larger
 
+from models import compose
 from models.compose import noise_level
 from models.mesh.atlas import build_atlas
+from models.mesh.knobs import Effort
 from models.mesh.topology import OVAL
 from realtime.config import BlendSettings, SwapSettings
 from realtime.frame import Face, Frame, Patch
@@ -51,6 +53,20 @@ def test_the_seam_is_softer_than_without_it(scene: Frame) -> None:
     off = [float(np.abs(picture - scene.image[area]).mean()) for picture in shown]
     assert off[0] > 6
     assert off[1] < 0.3 * off[0]
+
+
+def test_the_seam_may_be_kept_for_a_frame_and_is_read_from_a_thinned_picture(scene: Frame, monkeypatch: pytest.MonkeyPatch) -> None:
+    sides: list[int] = []
+    real = compose.membrane
+    monkeypatch.setattr(compose, "membrane", lambda area, patch, mask: (sides.append(max(mask.shape)), real(area, patch, mask))[1])
+    blend = Blend(BlendSettings(grain=0))
+    full = blend(scene).image
+    assert (blend(scene).image == full).all()
+    assert len(sides) == 2
+    assert sides[0] < 2 * 224
+    blend.effort = Effort(seam_every=2)
+    assert all((blend(scene).image == full).all() for _ in range(4))
+    assert len(sides) == 4
 
 
 def test_opacity_zero_shows_the_target(scene: Frame) -> None:

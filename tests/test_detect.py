@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from models.detector import Detections, Detector
+from models.mesh.knobs import Effort
 from realtime.config import DetectSettings
 from realtime.frame import Face, Frame
 from realtime.stages.detect import Aside, Detect
@@ -60,6 +61,15 @@ def test_the_interval_counts_the_frames_own_time() -> None:
     searched = [index for index in range(60) if detect(_frame(index, index / 30)).faces]
     assert searched == [0, 15, 30, 45]
     assert detector.looks == [2] * 4
+
+
+def test_with_less_effort_looks_are_further_apart_but_a_lost_face_is_looked_for_at_once() -> None:
+    wanted: list[bool] = [False]
+    detect = Detect(Noted(), DetectSettings(interval=0.5), lambda: wanted[0])  # type: ignore[arg-type]
+    detect.effort = Effort(search=2.0)
+    assert [index for index in range(60) if detect(_frame(index, index / 30)).faces] == [0, 30]
+    wanted[0] = True
+    assert all(detect(_frame(index, index / 30)).faces for index in range(61, 65))
 
 
 def test_interval_zero_searches_every_frame_and_settings_change_live() -> None:

@@ -5,9 +5,9 @@ from faces import find, larger
 
 from models.mesh.atlas import Atlas, build_atlas
 from models.mesh.engine import MeshEngine, Target
-from models.mesh.knobs import Knobs
+from models.mesh.knobs import Effort, Knobs
 from models.mesh.pose import fit
-from models.mesh.topology import INNER_MOUTH, LEFT_EYE, MEAN, OVAL, RIGHT_EYE, TEXTURE_SIZE, VERTICES
+from models.mesh.topology import INNER_MOUTH, LEFT_EYE, MEAN, OVAL, RIGHT_EYE, VERTICES
 
 
 @pytest.fixture(scope="module")
@@ -128,4 +128,20 @@ def test_faces_of_any_size_get_their_patch(source_atlas) -> None:
         assert (mask > 250).any()
         centre = matrix @ [mask.shape[1] / 2, mask.shape[0] / 2, 1]
         assert abs(centre[0] - 960) < 0.1 * scale + 3
-        assert max(mask.shape) <= max(640, TEXTURE_SIZE)
+        assert max(mask.shape) <= Effort().largest
+
+
+def test_light_is_kept_between_measurements_and_follows_at_the_next(source_atlas, collins, detector, landmarker) -> None:
+    """With light_every 3 a lamp that goes on is seen within three frames; between them the texture is held."""
+    engine, landmarks = MeshEngine(source_atlas), find(collins, detector, landmarker)
+    dark = (collins * 0.5).astype(np.uint8)
+    shown = {}
+    for every in (1, 3):
+        target = Target()
+        effort = Effort(light_every=every, occlusion_every=0)
+        pictures = [engine(collins if i < 5 else dark, landmarks, target, i * 0.5, Knobs(shape=0), effort)[0].copy() for i in range(9)]
+        shown[every] = [float(picture[picture > 0].mean()) for picture in pictures]
+    assert shown[1][5] < 0.8 * shown[1][4]
+    assert shown[3][5] == shown[3][4]
+    assert shown[3][6] < 0.8 * shown[3][5]
+    assert shown[3][8] == pytest.approx(shown[1][8], rel=0.05)

@@ -28,6 +28,7 @@ from models.mesh.topology import (
     normals,
 )
 from models.mesh.unwrap import spread_many, weights
+from models.mesh.veil import Veil
 
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
@@ -55,13 +56,21 @@ _DEPTH_POWER = 0.5
 
 @dataclass
 class Target:
-    """What the engine has learned about one target: the light on the face now, and how the face looks at rest."""
+    """What the engine has learned about one target: the light on the face now, and how the face looks at rest.
+
+    lit: the texture under that light, drawn `lit_age` frames since it was made from `unlit` at `lit_time` seconds.
+    """
 
     light: Floats | None = None
     contrast: float = 1.0
     neutral: Floats = field(default_factory=lambda: MEAN[:VERTICES].copy())
     seen: float = 0.0
     time: float | None = None
+    lit: Bytes | None = None
+    unlit: Bytes | None = None
+    lit_age: int = 0
+    lit_time: float = 0.0
+    veil: Veil = field(default_factory=Veil)
 
 
 class MeshEngine:
@@ -95,9 +104,27 @@ class MeshEngine:
         area = _area(drawn, image.shape[0], image.shape[1])
         if area is None:
             return None
-        gain = self._gain(image, points, target, time, knobs.light)
+        side = max(area[2] - area[0], area[3] - area[1])
+        scale = min(1.0, effort.largest / side)
+        texture = self._lit(image, points, target, time, knobs.light, effort.light_every, scale * side)
         target.time = time
-        return self._draw(drawn, gain, target.contrast, area, effort.largest)
+        picture, mask, matrix = self._draw(drawn, texture, area, scale)
+        if knobs.occlusion and effort.occlusion_every:
+            veil = target.veil(image, points, area, time, effort.occlusion_every)
+            if veil.any():
+                hidden = cv2.resize(veil, mask.shape[::-1], interpolation=cv2.INTER_LINEAR)
+                mask = cv2.multiply(mask, 255 - cv2.convertScaleAbs(hidden, alpha=knobs.occlusion), scale=1 / 255)
+        return picture, np.asarray(mask, np.uint8), matrix
+
+    def _lit(self, image: Bytes, points: Floats, target: Target, time: float, strength: float, every: int, size: float) -> Bytes:
+        """The texture at about `size` pixels in the target's light, made anew in every n-th frame."""
+        level = int(np.clip(round(np.log2(TEXTURE_SIZE / size)), 0, len(self._textures) - 1))
+        texture = self._textures[level]
+        target.lit_age += 1
+        if target.lit is None or target.unlit is not texture or target.lit_age >= every:
+            gain = self._gain(image, points, target, time, strength)
+            target.lit, target.unlit, target.lit_age, target.lit_time = self._relit(texture, gain, target.contrast), texture, 0, time
+        return target.lit
 
     def _bones(self, points: Floats, pose: Pose, target: Target, time: float, strength: float) -> Floats:
         """The target's mesh with the source's bones: the difference of the two resting faces, added in the target's pose."""
@@ -129,7 +156,7 @@ class MeshEngine:
         if target.light is None or target.time is None:
             target.light, target.contrast = found, contrast
         else:
-            rate = 1 - np.exp(-max(0.0, time - target.time) / _LIGHT_SECONDS)
+            rate = 1 - np.exp(-max(0.0, time - target.lit_time) / _LIGHT_SECONDS)
             target.light = target.light + rate * (found - target.light)
             target.contrast += rate * 0.2 * (contrast - target.contrast)
         if strength == 1:
@@ -138,10 +165,8 @@ class MeshEngine:
         flat[0] = target.light[0]
         return relight.gain(flat + strength * (target.light - flat), basis)
 
-    def _relit(self, gain: Floats, contrast: float, size: int) -> Bytes:
-        """The texture at about `size` pixels under the vertex light `gain` (468, 3)."""
-        level = int(np.clip(round(np.log2(TEXTURE_SIZE / size)), 0, len(self._textures) - 1))
-        texture = self._textures[level]
+    def _relit(self, texture: Bytes, gain: Floats, contrast: float) -> Bytes:
+        """The texture (s, s, 4) under the vertex light `gain` (468, 3)."""
         factors = (weights(_LIGHT_SIZE) @ gain).reshape(_LIGHT_SIZE, _LIGHT_SIZE, 3)
         depth = contrast * np.clip(factors.mean(axis=2, keepdims=True) ** (_CONTRAST_POWER - 1), 0.4, 1.15)
         light = np.concatenate([depth, factors], axis=2)
@@ -151,12 +176,10 @@ class MeshEngine:
         return out
 
     def _draw(
-        self, points: Floats, gain: Floats, contrast: float, area: tuple[int, int, int, int], largest: int
+        self, points: Floats, texture: Bytes, area: tuple[int, int, int, int], scale: float
     ) -> tuple[Bytes, Bytes, NDArray[np.float64]]:
         left, top, right, bottom = area
-        scale = min(1.0, largest / max(right - left, bottom - top))
         width, height = max(1, round((right - left) * scale)), max(1, round((bottom - top) * scale))
-        texture = self._relit(gain, contrast, max(width, height))
         if self._planes.shape[1:] != (height, width):
             self._planes = np.empty((3, height, width), np.float32)
         across, down, nearest = self._planes

@@ -20,11 +20,25 @@ class Knobs:
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """How much work a frame may cost.
+    """How much work a frame may cost; without arguments the most.
 
     largest: longest side of the drawn face in pixels; larger faces are drawn at this size and enlarged.
     occlusion_every: what lies before the face is looked for in every n-th frame and carried by the track in between; 0: never.
+    light_every, seam_every: light and seam are measured in every n-th frame and kept in between; 1 or more.
+    search: looks for new faces are so many times the set interval apart, while nobody is missing.
     """
 
-    largest: int = 640
-    occlusion_every: int = 2
+    largest: int = 960
+    occlusion_every: int = 1
+    light_every: int = 1
+    seam_every: int = 1
+    search: float = 1.0
+
+
+# From the cheapest to the dearest.  Landmarks are measured in every frame at every level: a face that left its prediction
+# would be seen bare for a frame.
+LEVELS = {
+    "fast": Effort(largest=256, occlusion_every=4, light_every=3, seam_every=2, search=2.0),
+    "balanced": Effort(largest=480, occlusion_every=2, light_every=2),
+    "best": Effort(),
+}

@@ -6,8 +6,10 @@ from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from models import compose
+from models.mesh.knobs import Effort
 from realtime.config import BlendSettings
 from realtime.frame import Face, Frame, Image, Patch, Points
 from realtime.stages.lost import cover
@@ -17,25 +19,30 @@ _GRAIN_UNIT = 24.0
 # How many frames pass between two measurements of sharpness and noise: both change with the lamp and the lens, not the frame.
 _MEASURE_EVERY = 6
 _HOLD_SECONDS = 1.0
+# Pixels of a face's side that are enough to read its seam from; the rest of a large one is left out.
+_SEAM_SIDE = 224
 
 
 @dataclass
 class _Look:
-    """What the camera does to a face now, and the last patch that was shown on it."""
+    """What the camera does to a face now, the seam (s, t, 3) and its age in frames, and the last patch that was shown on it."""
 
     blur: float = 0.0
     noise: float = 0.0
     age: int = 0
+    seam: NDArray[np.float32] | None = None
+    seam_age: int = 0
     patch: Patch | None = None
     box: Points | None = None
     time: float = 0.0
 
 
 class Blend:
-    """Sets each face's patch into a copy of the frame; `settings` may be replaced at any time."""
+    """Sets each face's patch into a copy of the frame; `settings` and `effort` may be replaced at any time."""
 
     def __init__(self, settings: BlendSettings, seed: int = 0) -> None:
         self.settings = settings
+        self.effort = Effort()
         self._random = np.random.default_rng(seed)
         noise = cv2.GaussianBlur(self._random.normal(0, 1, (_GRAIN_SIZE, _GRAIN_SIZE)).astype(np.float32), (0, 0), 0.5)
         self._grain = np.clip(128 + noise / noise.std() * _GRAIN_UNIT, 0, 255).astype(np.uint8)
@@ -77,7 +84,7 @@ class Blend:
         picture, mask, (left, top) = placed
         height, width = mask.shape
         area = image[top : top + height, left : left + width]
-        seam = compose.membrane(area, picture, mask) * np.float32(settings.seam) if settings.seam else np.zeros((1, 1, 3), np.float32)
+        seam = self._seam(area, picture, mask, look) * np.float32(settings.seam) if settings.seam else np.zeros((1, 1, 3), np.float32)
         if settings.grain:
             self._measure(area, picture, mask, look)
             if look.blur * settings.grain > 0.3:
@@ -87,6 +94,15 @@ class Blend:
         if grain.shape != mask.shape:
             grain = cv2.resize(self._grain, (width, height), interpolation=cv2.INTER_NEAREST)
         compose.merge(area, picture, mask, seam, grain, look.noise * settings.grain / _GRAIN_UNIT, settings.opacity)
+
+    def _seam(self, area: Image, picture: Image, mask: Image, look: _Look) -> NDArray[np.float32]:
+        """What to add to the patch for this frame; measured anew in every n-th."""
+        look.seam_age += 1
+        if look.seam is None or look.seam_age >= self.effort.seam_every:
+            step = max(1, max(mask.shape) // _SEAM_SIDE)
+            look.seam = compose.membrane(area[::step, ::step], picture[::step, ::step], mask[::step, ::step])
+            look.seam_age = 0
+        return look.seam
 
     @staticmethod
     def _measure(area: Image, picture: Image, mask: Image, look: _Look) -> None:

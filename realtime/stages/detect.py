@@ -7,6 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from models.mesh.knobs import Effort
 from realtime.config import DetectSettings
 from realtime.frame import Face, Frame
 
@@ -24,7 +25,8 @@ def _never() -> bool:
 
 
 class Detect:
-    """Runs the detector every `settings.interval` seconds of frame time, and in every frame while `wanted()` is true.
+    """Runs the detector every `settings.interval` seconds of frame time, `effort.search` times that apart, and in every frame
+    while `wanted()` is true.
 
     A frame that was searched leaves with its fresh detections as faces (box, score, points; no landmarks), any other
     with none.  While somebody is wanted and faces under a tenth of the picture's short side were seen in the last
@@ -35,6 +37,7 @@ class Detect:
         self._detector = detector
         self.settings = settings
         self.wanted = wanted
+        self.effort = Effort()
         self._last: float | None = None
         self._small: float | None = None
 
@@ -45,7 +48,8 @@ class Detect:
 
     def due(self, time: float) -> bool:
         """Whether it is time for a search; a clock that jumped back counts as a new stream."""
-        return self._last is None or time < self._last or time - self._last >= self.settings.interval - 1e-6
+        interval = self.settings.interval * self.effort.search
+        return self._last is None or time < self._last or time - self._last >= interval - 1e-6
 
     def find(self, frame: Frame) -> tuple[Face, ...]:
         """Search this frame now."""
