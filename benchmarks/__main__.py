@@ -1,9 +1,10 @@
-"""python -m benchmarks stages | latency | tracking."""
+"""python -m benchmarks stages | latency | tracking | quality."""
 
 import typer
 
 import realtime  # noqa: F401  (before numpy, whose threads it sets)
 from benchmarks.latency import latency
+from benchmarks.quality.command import Greedy, quality
 from benchmarks.stages import stages
 from benchmarks.tracking import tracking
 
@@ -11,6 +12,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 app.command()(stages)
 app.command()(latency)
 app.command()(tracking)
+app.command(cls=Greedy)(quality)
 
 if __name__ == "__main__":
     app()

@@ -1,10 +1,12 @@
-"""ONNX Runtime: which execution providers really run here."""
+"""ONNX Runtime: which execution providers really run here, and model files opened with it."""
 
 from __future__ import annotations
 
 import contextlib
 import importlib.util
 import io
+from pathlib import Path
+from typing import Any
 
 _PROVIDERS = {
     "CUDA": "CUDAExecutionProvider",
@@ -38,6 +40,26 @@ def usable() -> dict[str, bool]:
                 session = onnxruntime.InferenceSession(identity(), options, providers=[provider])
             result[name] = provider in session.get_providers()
     return result
+
+
+def open_session(path: str | Path) -> Any:
+    """An ONNX Runtime session over a model file on the CPU, with one thread.
+
+    Raises FileNotFoundError, and ValueError with ONNX Runtime's own words for a file that is no model it can run.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"got {path}, expected an ONNX file")
+    import onnxruntime
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    wrong = (state.Fail, state.InvalidArgument, state.InvalidGraph, state.InvalidProtobuf, state.NoSuchFile, state.NotImplemented)
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except wrong as error:
+        raise ValueError(f"got {path}, expected an ONNX model that runs here: {str(error).splitlines()[0]}") from error
 
 
 def identity() -> bytes:

@@ -1,0 +1,145 @@
+"""python -m benchmarks quality: the real loop over clips and sources, judged and measured."""
+
+from __future__ import annotations
+
+import json as jsonlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from benchmarks import report
+from realtime.frame import RealtimeError
+
+_GREEDY = frozenset({"--clips", "--sources", "--judge", "--engines", "--set", "--people"})
+
+
+class Greedy(TyperCommand):
+    """A command some of whose options take everything up to the next option, so that a shell's wildcards can follow them."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """`--clips a b` is read as `--clips a --clips b`."""
+        spread: list[str] = []
+        current = ""
+        for arg in args:
+            if arg.startswith("--"):
+                current = arg if arg in _GREEDY else ""
+                spread += [] if current else [arg]
+            else:
+                spread += [current, arg] if current else [arg]
+        return super().parse_args(ctx, spread)
+
+
+def quality(
+    clips: Annotated[list[str] | None, typer.Option(help="Clips, photos and folders of them; without, two portraits move.")] = None,
+    sources: Annotated[
+        list[str] | None, typer.Option(help="Photos, folders, or NAME=photo.jpg for somebody enrolled and what judges may see of them.")
+    ] = None,
+    judge: Annotated[list[str] | None, typer.Option(help="dlib, or an ONNX file of the ArcFace family.")] = None,
+    engines: Annotated[list[str] | None, typer.Option(help="Engines to compare, with spaces or commas between.")] = None,
+    every: Annotated[int, typer.Option(min=1, max=100, help="Judge every n-th frame; measure 24 frames in a row of each 24 n.")] = 5,
+    seconds: Annotated[float | None, typer.Option(min=0.04, help="Of each clip, from its start.")] = None,
+    set: Annotated[list[str] | None, typer.Option("--set", help="One setting: section.key=value.")] = None,
+    people: Annotated[
+        list[Path] | None, typer.Option(help="Labelled faces (LFW folder or tar files) to measure the judges' scales on.")
+    ] = None,
+    json: Annotated[Path | None, typer.Option(help="Write the figures as JSON.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw the figures as PNG.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Write one page with figures, worst and best frames.")] = None,
+    sheet: Annotated[Path | None, typer.Option(help="Write a contact sheet as JPEG or PNG.")] = None,
+    resume: Annotated[Path | None, typer.Option(help="Folder for finished cases, which are not run again.")] = None,
+    compare: Annotated[tuple[Path, Path] | None, typer.Option(help="Say what got better and worse from one JSON to another.")] = None,
+    ablate: Annotated[bool, typer.Option("--ablate", help="Also with each part of the engine off.")] = False,
+    markdown: Annotated[Path | None, typer.Option(help="Write the table of --ablate as Markdown.")] = None,
+) -> None:
+    """Whose face the result shows, what it kept of the target, how steady and how real it looks."""
+    with plainly():
+        if compare:
+            from benchmarks.quality.compare import say
+
+            say(_read(compare[0]), _read(compare[1]))
+            return
+        check_places({"--json": json, "--plot": plot, "--html": html, "--sheet": sheet, "--markdown": markdown})
+        from benchmarks.quality.session import Session
+
+        names = [name for text in engines or ["mesh"] for name in text.split(",") if name]
+        session = Session.open(clips or [], sources or [], judge or ["dlib"], names, every, seconds, set or [], people or [], resume)
+        document = session.measure(ablate)
+        _tables(document)
+        if ablate:
+            from benchmarks.quality import ablation
+
+            ablation.show(document, markdown)
+        _write(document, json, plot, html, sheet)
+
+
+def check_places(places: dict[str, Path | None]) -> None:
+    """Raise RealtimeError for a file that could not be written in the end, before anything long begins."""
+    for option, path in places.items():
+        if path is not None and not path.expanduser().parent.is_dir():
+            raise RealtimeError(f"{option} {path}: there is no folder {path.parent}; make it first.")
+        if path is not None and path.is_dir():
+            raise RealtimeError(f"{option} {path} is a folder; give the name of a file in it.")
+
+
+@contextmanager
+def plainly() -> Iterator[None]:
+    """What the user can fix as one sentence and exit status 2."""
+    try:
+        yield
+    except RealtimeError as error:
+        typer.echo(f"benchmarks quality: {error}", err=True)
+        raise typer.Exit(2) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+
+
+def _tables(document: dict[str, Any]) -> None:
+    from benchmarks.quality.figures import tables
+    from benchmarks.quality.scale import CAVEAT, QUOTED
+
+    for title, columns, lines in tables(document["rows"], [judge["name"] for judge in document["judges"]]):
+        report.show(title, columns, lines)
+    for judge in document["judges"]:
+        known = judge["scale"]
+        scale = "scale unknown (--people measures it)"
+        if known:
+            scale = f"strangers {known['stranger']:.3f}, same person {known['same']:.3f} ({known['origin']})"
+        report.say(f"Judge {judge['name']}: {scale}.")
+    report.say("Quoted by others: " + "; ".join(f"{who} {value}" for who, value in QUOTED) + ".")
+    report.say(CAVEAT)
+
+
+def _write(document: dict[str, Any], json: Path | None, plot: Path | None, html: Path | None, sheet: Path | None) -> None:
+    from benchmarks.quality import page, plots, sheets
+
+    if json:
+        bare = [{key: value for key, value in row.items() if key != "stills"} for row in document["rows"]]
+        temporary = json.with_name(f".{json.name}.part")
+        report.write(temporary, document | {"rows": bare})
+        temporary.replace(json)
+    if plot:
+        plots.draw(plot, document["rows"], [judge["name"] for judge in document["judges"]])
+    if html:
+        page.write(html, document)
+    if sheet:
+        sheets.contact(sheet, document["rows"])
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """A report of this command; raises RealtimeError for anything else."""
+    try:
+        found = jsonlib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RealtimeError(f"{path} cannot be read: {error.strerror}.") from None
+    except ValueError:
+        raise RealtimeError(f"{path} is not JSON; give what --json wrote.") from None
+    if not isinstance(found, dict) or not isinstance(found.get("rows"), list):
+        raise RealtimeError(f"{path} is no report of this command: it has no rows; give what --json wrote.")
+    return found
+
+
+__all__ = ["Greedy", "check_places", "plainly", "quality"]

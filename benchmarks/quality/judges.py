@@ -1,0 +1,159 @@
+"""Judges: networks that say how alike two faces are, and that no engine here was made with."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.align import ARCFACE, arcface_crop, dlib_crop
+from realtime.frame import Image, Points, RealtimeError
+
+Embedding = NDArray[np.float64]
+
+DLIB_SAME = 0.6
+"""Euclidean distance of dlib's descriptors below which two faces are one person's, by dlib's own documentation."""
+_DLIB_FILE = "dlib_face_recognition_resnet_model_v1.dat"
+_EXTRA = 'it comes with the extra "eval": pip install "swapcam[eval]".'
+
+CONDITIONED: dict[str, frozenset[str]] = {"mesh": frozenset()}
+"""Of each engine the sha256 of every recogniser it was trained or conditioned with: those may not judge it.
+
+A swapper scores 0.586 under the recogniser that it was trained with and 0.48 under another (SimSwap, as measured by MobileSwap).
+"""
+
+
+class Judge(Protocol):
+    """One recogniser.  name: for reports.  sha256: of its weights.  distances: whether Euclidean distance is its own measure."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def sha256(self) -> str: ...
+
+    @property
+    def distances(self) -> bool: ...
+
+    def __call__(self, image: Image, landmarks: Points) -> Embedding:
+        """The embedding (d,) of the face with these landmarks (478, 3) px in a picture (h, w, 3) uint8 BGR."""
+
+
+@dataclass(frozen=True)
+class Dlib:
+    """dlib's ResNet: 128 numbers, the same person within a Euclidean distance of 0.6; 99.38 % on LFW as published.
+
+    King, "High Quality Face Recognition with Deep Metric Learning", 2017; the weights are in the public domain (CC0).
+    """
+
+    network: Any
+    sha256: str
+    name: str = "dlib"
+    distances: bool = True
+
+    @classmethod
+    def open(cls) -> Dlib:
+        """Load it from the packages of the extra `eval`; raises RealtimeError where they are not installed."""
+        if importlib.util.find_spec("dlib") is None:
+            raise RealtimeError(f"The judge dlib needs the package dlib-bin; {_EXTRA}")
+        # Importing the package of the weights would need pkg_resources, which newer setuptools no longer bring.
+        package = importlib.util.find_spec("face_recognition_models")
+        folders = package.submodule_search_locations if package else None
+        path = Path(next(iter(folders)), "models", _DLIB_FILE) if folders else None
+        if path is None or not path.is_file():
+            raise RealtimeError(f"The judge dlib needs the weights of the package face_recognition_models; {_EXTRA}")
+        import dlib
+
+        return cls(dlib.face_recognition_model_v1(str(path)), sha256(path))
+
+    def __call__(self, image: Image, landmarks: Points) -> Embedding:
+        """The embedding (128,), about 1.43 long."""
+        face = np.ascontiguousarray(dlib_crop(image, landmarks)[..., ::-1])
+        return np.array(self.network.compute_face_descriptor(face), np.float64)
+
+
+@dataclass(frozen=True)
+class Onnx:
+    """A recogniser of the ArcFace family in a file: RGB 112 x 112, (x - 127.5) / 127.5, aligned to arcface_112_v2."""
+
+    session: Any
+    input: str
+    sha256: str
+    name: str
+    distances: bool = False
+
+    @classmethod
+    def open(cls, path: Path) -> Onnx:
+        """Load a file; raises RealtimeError for what is no model, or has other inputs and outputs than an ArcFace."""
+        from models.session import open_session
+
+        try:
+            session = open_session(path)
+        except FileNotFoundError:
+            raise RealtimeError(f"There is no judge {path}; give dlib or an ONNX file of the ArcFace family.") from None
+        except ValueError as error:
+            raise RealtimeError(f"The judge {path.name} cannot be read as an ONNX model ({error}).") from None
+        inputs, outputs = session.get_inputs(), session.get_outputs()
+        wanted = f"one input (1 or N, 3, {ARCFACE}, {ARCFACE}) of float and one output (1 or N, d)"
+        got = ", ".join(f"{part.name} {_shape(part.shape)} {part.type}" for part in [*inputs, *outputs])
+        if len(inputs) != 1 or inputs[0].type != "tensor(float)" or not _fits(inputs[0].shape, (1, 3, ARCFACE, ARCFACE)):
+            raise RealtimeError(f"The judge {path.name} does not look at faces as the ArcFace family does: got {got}, expected {wanted}.")
+        judge = cls(session, inputs[0].name, sha256(path), path.stem)
+        found = judge._run(np.zeros((1, 3, ARCFACE, ARCFACE), np.float32))
+        if len(outputs) != 1 or found.ndim != 2 or found.shape[0] != 1 or found.shape[1] < 8:
+            raise RealtimeError(f"The judge {path.name} gives no embedding: got output {_shape(found.shape)}, expected {wanted}.")
+        return judge
+
+    def __call__(self, image: Image, landmarks: Points) -> Embedding:
+        """The embedding (d,) as the network gives it."""
+        face = arcface_crop(image, landmarks)[..., ::-1].transpose(2, 0, 1)[None]
+        return np.asarray(self._run((face.astype(np.float32) - np.float32(127.5)) / np.float32(127.5))[0])
+
+    def _run(self, pixels: NDArray[np.float32]) -> Embedding:
+        return np.asarray(self.session.run(None, {self.input: pixels})[0], np.float64)
+
+
+def open_judges(names: list[str], engines: list[str]) -> list[Judge]:
+    """The judges of `dlib` and paths of ONNX files; raises RealtimeError, also for one that an engine was made with."""
+    judges: list[Judge] = []
+    for name in dict.fromkeys(names):
+        judge: Judge = Dlib.open() if name == "dlib" else Onnx.open(Path(name).expanduser())
+        if judge.name in [other.name for other in judges]:
+            raise RealtimeError(f"Two judges are called {judge.name}; rename one of the files.")
+        for engine in engines:
+            if judge.sha256 in CONDITIONED.get(engine, frozenset()):
+                raise RealtimeError(f"{judge.name} cannot judge the engine {engine}, which was made with it; give another --judge.")
+        judges.append(judge)
+    return judges
+
+
+def sha256(path: Path) -> str:
+    """Of a file, in hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def cosine(first: Embedding, second: Embedding) -> Embedding:
+    """Cosine between embeddings along the last axis, -1..1."""
+    lengths = np.linalg.norm(first, axis=-1) * np.linalg.norm(second, axis=-1)
+    return np.asarray((first * second).sum(axis=-1) / np.maximum(lengths, 1e-12))
+
+
+def _fits(shape: list[Any], wanted: tuple[int, ...]) -> bool:
+    """Whether a model takes this shape; names and None in it stand for any number."""
+    return len(shape) == len(wanted) and all(not isinstance(size, int) or size == want for size, want in zip(shape, wanted, strict=True))
+
+
+def _shape(shape: Any) -> str:
+    return f"({', '.join(map(str, shape))})"
+
+
+__all__ = ["CONDITIONED", "DLIB_SAME", "Dlib", "Embedding", "Judge", "Onnx", "cosine", "open_judges", "sha256"]

@@ -1,0 +1,149 @@
+"""A session: all cases, engines and variants of one command, one after another, with progress and what was done before."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks import report
+from benchmarks.quality import ablation, scale, store
+from benchmarks.quality.cases import Case, gather
+from benchmarks.quality.figures import overall
+from benchmarks.quality.folders import labelled
+from benchmarks.quality.judges import Embedding, open_judges
+from benchmarks.quality.run import Jury, run
+from realtime.settings import Draft
+
+
+@dataclass
+class Session:
+    """What is to be run and how; see the command's options."""
+
+    cases: Sequence[Case]
+    jury: Jury
+    engines: Sequence[str]
+    every: int
+    seconds: float | None
+    changes: Sequence[str]
+    resume: Path | None
+
+    @classmethod
+    def open(
+        cls,
+        clips: Sequence[str],
+        sources: Sequence[str],
+        judges: Sequence[str],
+        engines: Sequence[str],
+        every: int,
+        seconds: float | None,
+        changes: Sequence[str],
+        people: Sequence[Path],
+        resume: Path | None,
+    ) -> Session:
+        """Check everything and load the judges, before anything long begins.  Raises RealtimeError."""
+        cases = gather(clips, sources, seconds)
+        for engine in engines:
+            _settings([*changes, f"swap.engine={engine}"])
+        opened = open_judges(list(judges), list(engines))
+        scales = [scale.known(judge) for judge in opened]
+        if people:
+            name = store.key({"scale": [judge.sha256 for judge in opened], "people": [store.digest(path) for path in people]})
+            kept = store.load(resume, name)
+            if kept is None:
+                report.say(f"Measuring the scale of {len(opened)} judge(s) on labelled people, once.")
+                origin = f"pairs from {', '.join(path.name for path in people)}"
+                kept = {"scales": [asdict(found) for found in scale.measure(opened, labelled(people), origin)]}
+                store.save(resume, name, kept)
+            scales = [scale.Scale(**found) for found in kept["scales"]]
+        everyone = list({case.source.name: case.source for case in cases}.values())
+        return cls(cases, Jury.assemble(opened, scales, everyone), engines, every, seconds, changes, resume)
+
+    def measure(self, ablate: bool) -> dict[str, Any]:
+        """Run everything; the document that reports are made of.  Raises RealtimeError."""
+        variants = ablation.variants() if ablate else []
+        total = len(self.cases) * len(self.engines) * (1 + len(variants))
+        document: dict[str, Any] = {"every": self.every, "seconds": self.seconds, "settings": list(self.changes)}
+        document["judges"] = [
+            {"name": judge.name, "sha256": judge.sha256, "scale": asdict(known) if known else None}
+            for judge, known in zip(self.jury.judges, self.jury.scales, strict=True)
+        ]
+        with _progress(total) as tell:
+            document["rows"] = self._rows([], tell)
+            parts = {name: self._rows(changes, tell, keep_stills=False) for name, changes in variants}
+        document["overall"] = {
+            engine: overall([row for row in document["rows"] if row["engine"] == engine]) for engine in self.engines
+        }
+        if ablate:
+            document["ablation"] = {name: [_bare(row) for row in rows] for name, rows in parts.items()}
+        return document
+
+    def _rows(self, more: Sequence[str], tell: Callable[[str], None], keep_stills: bool = True) -> list[dict[str, Any]]:
+        rows = []
+        names = list(dict.fromkeys(case.source.name for case in self.cases))
+        seen: tuple[str, dict[tuple[str, int], Embedding]] = ("", {})
+        for case in sorted(self.cases, key=lambda case: [other.clip.name for other in self.cases].index(case.clip.name)):
+            if seen[0] != case.clip.name:
+                seen = case.clip.name, {}
+            for engine in self.engines:
+                changes = [*self.changes, f"swap.engine={engine}", *more]
+                name = self._key(case, changes)
+                found = store.load(self.resume, name)
+                if found is None:
+                    found = run(case, changes, self.jury, names.index(case.source.name), self.every, self.seconds, seen[1])
+                    store.save(self.resume, name, found)
+                rows.append({"engine": engine} | (found if keep_stills else _bare(found)))
+                tell(f"{case.clip.name} + {case.source.name}" + (f", {' '.join(more)}" if more else ""))
+        return rows
+
+    def _key(self, case: Case, changes: Sequence[str]) -> str:
+        photos = {case.source.name: [store.digest(photo) for photo in case.source.photos] for case in self.cases}
+        settings = _settings(changes)
+        return store.key(
+            {
+                "clip": store.digest(case.clip.file),
+                "input": {name: value for name, value in case.clip.input.items() if name != "path"},
+                "source": [case.source.name, store.digest(Path(case.source.given))],
+                "gallery": photos,
+                "settings": settings.model_dump(mode="json", include={"swap", "blend", "detect", "track"}),
+                "judges": [[judge.name, judge.sha256] for judge in self.jury.judges],
+                "scales": [asdict(known) if known else None for known in self.jury.scales],
+                "every": self.every,
+                "seconds": self.seconds,
+                "code": store.code(),
+                "names": [case.clip.name, case.source.name],
+            }
+        )
+
+
+def _settings(changes: Sequence[str]) -> Any:
+    draft = Draft()
+    for change in changes:
+        draft.assign(change)
+    return draft.check()
+
+
+def _bare(row: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in row.items() if key not in ("stills", "series")}
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[str], None]]:
+    """What to call with the name of each case that is finished: a bar on a terminal, a line elsewhere."""
+    if not sys.stderr.isatty():
+        count = iter(range(1, total + 1))
+        yield lambda name: report.say(f"{next(count)} of {total}: {name}")
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}", markup=False))
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=total)
+        yield lambda name: bar.update(task, advance=1, description=name)
+
+
+__all__ = ["Session"]
