@@ -19,7 +19,6 @@ from benchmarks.quality import zone
 from benchmarks.quality.shot import Shot
 from realtime.frame import Image, Points
 
-
 _LIMITED, _MATRIX = 1, 5
 _EXACT = 0x10 | 0x40000  # SWS_AREA, SWS_ACCURATE_RND
 

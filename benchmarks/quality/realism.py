@@ -148,8 +148,9 @@ def _across(mask: Image) -> tuple[Floats, Floats, NDArray[np.int64]]:
     out = -slope / np.maximum(np.linalg.norm(slope, axis=1, keepdims=True), 1e-6)
     # The contour runs through the outermost pixels that are in; the boundary itself lies half a pixel further out.
     inside, outside = places + (0.5 - _REACH) * out, places + (0.5 + _REACH) * out
-    limit = np.array(mask.shape[::-1]) - 1
-    there = ((inside >= 0) & (inside <= limit) & (outside >= 0) & (outside <= limit)).all(axis=1)
+    # Where the picture itself ends there is no seam.
+    rim = _REACH + 1
+    there = ((places >= rim) & (places <= np.array(mask.shape[::-1]) - 1 - rim)).all(axis=1)
     way = places - places.mean(axis=0)
     sector = ((np.arctan2(way[:, 1], way[:, 0]) / (2 * np.pi) + 0.5) * _SECTORS).astype(np.int64) % _SECTORS
     return inside[there], outside[there], sector[there]
