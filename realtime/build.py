@@ -23,6 +23,7 @@ from realtime.config import (
     VideoInput,
     WindowOutput,
 )
+from realtime.effort import Quality
 from realtime.fit import fit
 from realtime.frame import Frame, RealtimeError, Sink, Source, Stage
 from realtime.loop import Loop
@@ -76,14 +77,15 @@ def build(
             logger.info("The label is off: viewers are not told that this video is altered.")
         # Detection runs beside the loop where frames are live, and in line where every frame of a file counts.
         finder = _closing(open_parts, _aside(detect)) if source.live else detect
-        loop = Loop(settings, {"detect": detect, "track": track, "swap": swap, "blend": blend, "overlay": overlay})
+        quality = Quality([detect, swap, blend], settings.quality, source.rate if source.live else None)
+        loop = Loop(settings, {"detect": detect, "track": track, "swap": swap, "blend": blend, "overlay": overlay}, quality)
         names, sinks = _sinks(settings, source, loop, overlay, spare_outputs, open_parts)
         # Two threads: following and drawing cost about the same, and with several faces one thread would be full first.
         # Offline, 720p, one face, 2 busy cores, best of three: one thread 61 fps, these two 64, four 60.
         groups: list[list[Stage]] = [[finder, track], [swap, blend]]
         if around:
             groups = [[around[0], *groups[0]], [*groups[1], around[1]]]
-        log = _closing(open_parts, Trace(trace)) if trace else None
+        log = quality.trace = _closing(open_parts, Trace(trace)) if trace else None
         loop.source, loop.pipeline = source, Pipeline(source, groups, sinks, names, log)
         open_parts.callback(loop.pipeline.stop)
         yield loop
@@ -219,7 +221,7 @@ def _sink(output: Output, settings: Settings, source: Source, loop: Loop, overla
     if isinstance(output, WindowOutput):
         from realtime.sinks.window import Window
 
-        panel = Statistics(lambda: lines(loop.pipeline.statistics()), output.statistics)
+        panel = Statistics(lambda: lines(loop.statistics()), output.statistics)
         window = Painted(Window(output, loop.press), [])
         loop.add_window(window, Mirror(), panel)
         return window

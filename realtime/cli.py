@@ -75,6 +75,7 @@ def run(
     set: Annotated[list[str] | None, typer.Option("--set", help="One setting: section.key=value. Repeatable.")] = None,
     overwrite: Overwrite = False,
     face: Face = None,
+    quality: Annotated[str | None, typer.Option(help="fast, balanced, best, or auto: as good as the frame rate allows.")] = None,
     trace: Annotated[Path | None, typer.Option(help="Write what every frame did in every thread, for Perfetto.")] = None,
     json: Annotated[Path | None, typer.Option(help="Write the closing figures as JSON.")] = None,
 ) -> None:
@@ -90,14 +91,14 @@ def run(
         clip = [name for name, on in (("realtime", realtime), ("loop", loop)) if on]
 
         def settings() -> Settings:
-            return gather(config, source or [], input, output or [], set or [], overwrite, clip)
+            return gather(config, source or [], input, output or [], set or [], overwrite, clip, quality)
 
         wanted = settings()
         check_reports({"--trace": trace, "--json": json}, wanted, overwrite)
         files = [expanded(entry.path) for entry in wanted.outputs if entry.kind == "recording"]
         before = [_changed(path) for path in files]
         with build(wanted, photo_face=face, spare_outputs=not output, trace=trace) as built:
-            figures = built.pipeline.statistics
+            figures = built.statistics
             with progress(built.source, figures, console) as advance:
                 built.run(advance, settings if config else None)
         if json:

@@ -179,6 +179,7 @@ class Settings(Part):
     """Everything."""
 
     input: Input = Field(default_factory=CameraInput)
+    quality: Literal["auto", "fast", "balanced", "best"] = "auto"
     outputs: tuple[Output, ...] = (WindowOutput(), VirtualCameraOutput())
     detect: DetectSettings = DetectSettings()
     track: TrackSettings = TrackSettings()

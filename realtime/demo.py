@@ -83,7 +83,7 @@ def demo(seconds: float, folder: Path) -> tuple[Statistics, list[Path]]:
     if pairs.pairs:
         _write(picture, _side_by_side(np.asarray(cv2.imread(str(source)), np.uint8), pairs.pairs, settings.overlay))
         files.append(picture)
-    return loop.pipeline.statistics(), files
+    return loop.statistics(), files
 
 
 def _side_by_side(source: Image, pairs: list[tuple[Image, Image]], label: OverlaySettings) -> Image:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import cv2
 
 from realtime.config import Settings, WindowOutput
+from realtime.effort import Quality
 from realtime.frame import RealtimeError, Source
 from realtime.keys import QUIT, SNAPSHOT, press, signals, snapshot_path
+from realtime.meter import Statistics as Figures
 from realtime.pipeline import Pipeline
 from realtime.sinks.output import Painted
 from realtime.stages.overlay import Mirror, Overlay, Statistics, label_off
@@ -23,13 +27,15 @@ class Loop:
     """The pipeline, the settings it runs with, and every change of them from keys, signals or a settings file.
 
     parts: detect, track, swap, blend and overlay by their section's name; each has `settings` that may be replaced at any time.
+    quality: what gives them their effort.
     """
 
     source: Source
     pipeline: Pipeline
 
-    def __init__(self, settings: Settings, parts: Mapping[str, Any]) -> None:
+    def __init__(self, settings: Settings, parts: Mapping[str, Any], quality: Quality) -> None:
         self.settings = settings
+        self._quality = quality
         self._parts = parts
         self._overlay: Overlay = parts["overlay"]
         self._windows: list[tuple[Painted, Mirror, Statistics]] = []
@@ -51,12 +57,18 @@ class Loop:
                 marks.discard("reload")
                 if settings:
                     self._reload(settings)
+            newest = self.pipeline.latest
+            self._quality.look(time.perf_counter(), self.pipeline.work(), self._parts["swap"].drawn, newest.index if newest else 0)
             if between:
                 between()
 
         reload = (lambda: marks.add("reload")) if settings else None
         with signals(self.pipeline.quit, lambda: marks.add("toggle"), reload):
             self.pipeline.run(look)
+
+    def statistics(self) -> Figures:
+        """The figures now, with the quality; cheap, and safe to call from any thread."""
+        return replace(self.pipeline.statistics(), quality=self._quality.levels())
 
     def add_window(self, window: Painted, mirror: Mirror, panel: Statistics) -> None:
         """Know a preview window with the stages that its settings switch."""
@@ -83,6 +95,9 @@ class Loop:
                     settings = settings.model_copy(update={name: getattr(before, name)})
         self.settings = settings
         self._arrange(settings)
+        if settings.quality != before.quality:
+            self._quality.choose(settings.quality)
+            logger.info("Quality: %s", settings.quality)
         if label_off(settings.overlay) and not label_off(before.overlay):
             logger.info("The label is off: viewers are not told that this video is altered.")
         if settings.swap.sources[:1] != before.swap.sources[:1]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from realtime.frame import RealtimeError
+from realtime.levels import Levels
 
 _SHORTEST = 1e-5
 _STEP = math.log(1.01)
@@ -112,6 +113,15 @@ class StageTimes:
 
 
 @dataclass(frozen=True, slots=True)
+class Work:
+    """What a thread of stages has done since the start: frames finished, seconds at work, and frames that gave way before it."""
+
+    frames: int = 0
+    seconds: float = 0.0
+    dropped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Statistics:
     """The loop's figures at one moment.
 
@@ -120,7 +130,7 @@ class Statistics:
     what the sink then does with it is the time of that stage.
     latencies: the same for every sink.  dropped: by the place where a newer frame took over; a frame that two sinks
     missed counts twice.  repeated: by sink.  age: seconds since the newest frame delivered was captured, None for a file.
-    cpu: seconds of processor time by thread.
+    cpu: seconds of processor time by thread.  quality: None where nobody chooses it.
     """
 
     seconds: float
@@ -134,6 +144,7 @@ class Statistics:
     stages: tuple[StageTimes, ...]
     age: float | None
     cpu: Mapping[str, float]
+    quality: Levels | None = None
 
     @property
     def dropped_total(self) -> int:
@@ -148,17 +159,20 @@ def lines(statistics: Statistics) -> list[str]:
         f"{statistics.fps_now:.1f} fps   {statistics.frames} frames",
         f"latency {latency.p50 * 1e3:.0f} / {latency.p95 * 1e3:.0f} ms (p50 / p95)",
         f"dropped {_dropped(statistics)}",
+        *([statistics.quality.line()] if statistics.quality else []),
         *(f"{stage.name} {stage.recent * 1e3:.1f} ms" for stage in statistics.stages),
     ]
 
 
 def summary(statistics: Statistics) -> list[str]:
     """What is said at the end of a run."""
-    latency = statistics.latency
+    latency, others = statistics.latency, list(statistics.latencies.items())[1:]
     return [
         f"Frames   {statistics.frames} in {statistics.seconds:.1f} s, {statistics.fps:.1f} fps",
         f"Latency  p50 {latency.p50 * 1e3:.1f} ms, p95 {latency.p95 * 1e3:.1f} ms, p99 {latency.p99 * 1e3:.1f} ms",
+        *(f"         p50 {other.p50 * 1e3:.1f} ms, p95 {other.p95 * 1e3:.1f} ms at {name}" for name, other in others),
         f"Dropped  {_dropped(statistics)}",
+        *([statistics.quality.history()] if statistics.quality else []),
     ]
 
 
@@ -177,7 +191,9 @@ def figures(statistics: Statistics) -> dict[str, object]:
         "dropped_at": {name: count for name, count in statistics.dropped.items() if count},
         "repeated": sum(statistics.repeated.values()),
         "latency_ms": milliseconds(statistics.latency),
+        "latency_ms_at": {name: milliseconds(spread) for name, spread in statistics.latencies.items()},
         "stages_ms": {stage.name: milliseconds(stage.spread) for stage in statistics.stages},
+        "quality": statistics.quality and statistics.quality.figures(),
     }
 
 
@@ -194,4 +210,4 @@ def milliseconds(spread: Spread) -> dict[str, float]:
     return {name: round(getattr(spread, name) * 1e3, 3) for name in ("p50", "p95", "p99", "max")}
 
 
-__all__ = ["Meter", "Pace", "Spread", "StageTimes", "Statistics", "figures", "lines", "milliseconds", "summary", "write"]
+__all__ = ["Meter", "Pace", "Spread", "StageTimes", "Statistics", "Work", "figures", "lines", "milliseconds", "summary", "write"]

@@ -51,6 +51,7 @@ def gather(
     changes: Sequence[str],
     overwrite: bool,
     clip: Sequence[str] = (),
+    quality: str | None = None,
 ) -> Settings:
     """The settings of a run: the file's, over them the options', over them those of --set; raises RealtimeError.
 
@@ -60,6 +61,8 @@ def gather(
     apply(draft, input, outputs, overwrite)
     if sources:
         draft.put(("swap", "sources"), list(sources), "--source")
+    if quality is not None:
+        draft.put(("quality",), quality, "--quality")
     for change in changes:
         draft.assign(change)
     for switch in clip:

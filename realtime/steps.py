@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from realtime.frame import Frame, Sink, Source, Stage
-from realtime.meter import Meter, Pace
+from realtime.meter import Meter, Pace, Work
 from realtime.slot import Closed, Slot
 from realtime.trace import Trace
 
@@ -108,14 +108,22 @@ class Worker:
         self.at: At = name, None
         self.steps = [Step(step, name, trace) for step in unique(name_of(stage) for stage in stages)]
         self._stages, self._inlet, self._outlets = tuple(stages), inlet, outlets
+        self._done = 0, 0.0
+
+    @property
+    def work(self) -> Work:
+        """What was done so far; any thread may read it."""
+        return Work(*self._done, self._inlet.replaced)
 
     def turn(self) -> None:
         """Work on one frame; raises Closed when there is nothing more."""
         parcel = self._inlet.take()
         frame = parcel.frame
+        begin = time.perf_counter()
         for step, stage in zip(self.steps, self._stages, strict=True):
             self.at = step.name, frame.index
             frame = step.run(stage, frame)
+        self._done = self._done[0] + 1, self._done[1] + time.perf_counter() - begin
         parcel = Parcel(frame, parcel.born)
         for outlet in self._outlets:
             outlet.put(parcel)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from fractions import Fraction
 from pathlib import Path
+from time import sleep
 
 import av
 import cv2
@@ -12,7 +14,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from models.mesh.knobs import LEVELS
 from realtime import build as building
+from realtime import meter
 from realtime.build import build, is_photo
 from realtime.config import (
     AnimatedInput,
@@ -246,6 +250,44 @@ def test_changes_reach_the_parts_while_it_runs(caplog: pytest.LogCaptureFixture)
         assert parts["overlay"].settings.label == "AI-altered"
         loop.change(loop.settings.model_copy(update={"blend": loop.settings.blend.model_copy(update={"seam": 0.5})}))
         assert parts["blend"].settings.seam == 0.5
+
+
+def test_quality_reaches_the_parts_and_the_figures(caplog: pytest.LogCaptureFixture) -> None:
+    with build(_settings(quality="fast")) as loop, caplog.at_level(logging.INFO):
+        parts = [loop._parts[name] for name in ("detect", "swap", "blend")]
+        assert [part.effort for part in parts] == [LEVELS["fast"]] * 3
+        loop.change(loop.settings.model_copy(update={"quality": "balanced"}))
+        assert [part.effort for part in parts] == [LEVELS["balanced"]] * 3
+        assert caplog.messages[-1] == "Quality: balanced"
+        loop.run()
+        figures = loop.statistics()
+    assert parts[1].drawn == 15
+    assert figures.quality is not None
+    assert figures.quality.now == "balanced"
+    assert figures.quality.seconds["balanced"] > 0
+    assert "quality balanced" in meter.lines(figures)
+    assert any(line.startswith("Quality  balanced ") for line in meter.summary(figures))
+    assert meter.figures(figures)["quality"]["setting"] == "balanced"  # type: ignore[index]
+
+
+def test_a_live_loop_that_is_too_slow_steps_down_and_shows_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    def slow(frame: Frame) -> Frame:
+        sleep(0.2)
+        return frame
+
+    trace = tmp_path / "trace.json"
+    live = _SMALL.model_copy(update={"realtime": True, "seconds": 6.0})
+    with caplog.at_level(logging.INFO), build(_settings(input=live), trace=trace, around=(_Keep(), slow)) as loop:
+        loop.run()
+        figures = loop.statistics()
+    assert [message[:26] for message in caplog.messages if message.startswith("Quality")][:2] == [
+        "Quality: best -> balanced ",
+        "Quality: balanced -> fast ",
+    ]
+    assert loop._parts["swap"].effort == LEVELS["fast"]
+    assert "quality fast (auto, 2 changes)" in meter.lines(figures)
+    assert [change["to"] for change in meter.figures(figures)["quality"]["latest"]] == ["balanced", "fast"]  # type: ignore[index]
+    assert {"quality balanced", "quality fast"} <= {event["name"] for event in json.loads(trace.read_text())}
 
 
 def test_a_change_that_cannot_be_taken_leaves_what_was(caplog: pytest.LogCaptureFixture) -> None:

@@ -82,7 +82,7 @@ def test_config_yaml_shows_every_knob_with_its_default() -> None:
     [
         ("track:\n  filtre: kalman\n", r'my\.yaml line 2: unknown key "filtre" in track; did you mean "filter"\?$'),
         ("blnd: {}\n", r'my\.yaml line 1: unknown key "blnd"; did you mean "blend"\?$'),
-        ("\n\nquux: 1\n", r'line 3: unknown key "quux"; known: blend, detect, input, outputs, overlay, swap, track\.$'),
+        ("\n\nquux: 1\n", r'line 3: unknown key "quux"; known: blend, detect, input, outputs, overlay, quality, swap, track\.$'),
         ("input:\n  kind: camera\n  widht: 640\n", r'line 3: unknown key "widht" in input; did you mean "width"\?$'),
         ("outputs:\n  - kind: recording\n    pth: x\n", r'line 3: unknown key "pth" in outputs\.0; did you mean "path"\? \(And 1'),
         ("blend:\n  seam: 1\n  grain: 2\n", r"line 3: blend\.grain is 2; it should be less than or equal to 1\.$"),
@@ -95,6 +95,7 @@ def test_config_yaml_shows_every_knob_with_its_default() -> None:
         ("swap:\n  sources: me.jpg\n", r'line 2: swap\.sources is "me\.jpg"; it should be a list\.$'),
         ("input:\n  kind: camera\n  fps: .nan\n", r"line 3: input\.fps is NaN; it should be a finite number\.$"),
         ("a: 1\na: 2\n", r'line 2: the key "a" is there twice\.$'),
+        ("quality: bets\n", r'line 1: quality is "bets"; it should be .*\. Did you mean "best"\?$'),
         ("track: [\n", r"line 2: not valid YAML: "),
         ("- 3\n", r"line 1: expected sections such as input: and outputs:, got \[3\]\.$"),
         ("? [a]\n: 3\n", r"line 1: a key has to be a word or a number\.$"),
@@ -252,6 +253,17 @@ def test_switches_of_a_clip_are_for_a_clip(tmp_path: Path) -> None:
     for input in (None, "camera:1", "photo.jpg", "animated:"):
         with pytest.raises(RealtimeError, match=r"^--loop is for a clip \(--input clip\.mp4\); the input is \w+\.$"):
             spec.gather(None, [], input, [], [], False, ["loop"])
+
+
+def test_quality_has_an_option_and_may_be_set(tmp_path: Path) -> None:
+    path = tmp_path / "my.yaml"
+    path.write_text("quality: best\n")
+    assert Settings().quality == "auto"
+    assert spec.gather(path, [], None, [], [], False).quality == "best"
+    assert spec.gather(path, [], None, [], [], False, quality="fast").quality == "fast"
+    assert spec.gather(path, [], None, [], ["quality=balanced"], False).quality == "balanced"
+    with pytest.raises(RealtimeError, match=r'^--quality: quality is "fats"; it should be .* Did you mean "fast"\?$'):
+        spec.gather(None, [], None, [], [], False, quality="fats")
 
 
 def test_a_written_realtime_stays() -> None:

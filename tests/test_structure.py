@@ -24,12 +24,14 @@ _LEVELS = {
     "realtime.steps": 3,
     "realtime.spec": 3,
     "realtime.settings": 2,
+    "realtime.effort": 2,
     "realtime.meter": 1,
     "realtime.trace": 1,
     "realtime.keys": 1,
     "realtime.frame": 0,
     "realtime.slot": 0,
     "realtime.config": 0,
+    "realtime.levels": 0,
 }
 _STAGES = 2
 # The rooms, and which others each may use; what stands in none of them joins them together.
