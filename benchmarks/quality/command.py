@@ -6,6 +6,7 @@ import json as jsonlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import typer
@@ -52,6 +53,8 @@ def quality(
     sheet: Annotated[Path | None, typer.Option(help="Write a contact sheet as JPEG or PNG.")] = None,
     resume: Annotated[Path | None, typer.Option(help="Folder for finished cases, which are not run again.")] = None,
     compare: Annotated[tuple[Path, Path] | None, typer.Option(help="Say what got better and worse from one JSON to another.")] = None,
+    call: Annotated[str | None, typer.Option(help="Judge and measure what arrives through a video call: 720p or 360p.")] = None,
+    occlusion: Annotated[bool, typer.Option("--occlusion", help="Also move known objects before the face of each clip.")] = False,
     ablate: Annotated[bool, typer.Option("--ablate", help="Also with each part of the engine off.")] = False,
     markdown: Annotated[Path | None, typer.Option(help="Write the table of --ablate as Markdown.")] = None,
 ) -> None:
@@ -66,14 +69,19 @@ def quality(
         from benchmarks.quality.session import Session
 
         names = [name for text in engines or ["mesh"] for name in text.split(",") if name]
-        session = Session.open(clips or [], sources or [], judge or ["dlib"], names, every, seconds, set or [], people or [], resume)
-        document = session.measure(ablate)
+        with TemporaryDirectory() as folder:
+            session = Session.open(
+                clips or [], sources or [], judge or ["dlib"], names, every, seconds, set or [], people or [], resume, call, Path(folder)
+            )
+            document = session.measure(ablate, occlusion)
         _tables(document)
         if ablate:
             from benchmarks.quality import ablation
 
             ablation.show(document, markdown)
         _write(document, json, plot, html, sheet)
+        if document["troubles"]:
+            raise RealtimeError("Left out:\n" + "\n".join(document["troubles"]))
 
 
 def check_places(places: dict[str, Path | None]) -> None:
@@ -103,6 +111,10 @@ def _tables(document: dict[str, Any]) -> None:
 
     for title, columns, lines in tables(document["rows"], [judge["name"] for judge in document["judges"]]):
         report.show(title, columns, lines)
+    if "occlusion" in document:
+        from benchmarks.quality import objects
+
+        report.show("Objects before the face", *objects.table(document["occlusion"]))
     for judge in document["judges"]:
         known = judge["scale"]
         scale = "scale unknown (--people measures it)"

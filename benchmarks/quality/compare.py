@@ -14,6 +14,8 @@ from realtime.frame import RealtimeError
 
 # A change below this share of a figure is nobody's, however steadily it shows.
 _LEAST = 0.005
+# What is measured once in a clip says nothing of its own noise.
+_UNKNOWN = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ def _change(name: str, old: list[Mapping[str, Any]], new: list[Mapping[str, Any]
     first, second = (np.array([row["metrics"][name] for row in rows], np.float64) for rows in (old, new))
     before, after = float(first.mean()), float(second.mean())
     known = [row["errors"][name] for row in (*old, *new) if name in row["errors"]]
-    within = float(np.sqrt(np.sum(np.square(known)))) / len(old) if len(known) == 2 * len(old) else 0.0
+    within = float(np.sqrt(np.sum(np.square(known)))) / len(old) if len(known) == 2 * len(old) else _UNKNOWN / 2 * abs(before)
     # The same frames stand in both reports, so what all cases share in direction is no chance even where frames scatter.
     paired = float((second - first).std(ddof=1) / np.sqrt(len(old))) if len(old) > 3 else None
     noise = max(2 * (within if paired is None else paired), _LEAST * abs(before))

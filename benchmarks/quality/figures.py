@@ -52,7 +52,7 @@ def distance_from_best(name: str, value: float) -> float | None:
     plain = name.rpartition(".")[2]
     for part in _PARTS:
         plain = plain.removesuffix(part)
-    if plain in _NEUTRAL or plain.startswith("pose_offset") or "target_" in plain or plain == "codec_kbps":
+    if plain in _NEUTRAL or plain.startswith("pose_offset") or "_target_" in plain or plain == "codec_kbps":
         return None
     if plain.endswith("_ratio"):
         return abs(value - 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -51,14 +51,20 @@ def measure(seen: Seen, gallery: Sequence[Embedding], mine: int, distances: bool
     rows |= {"target_mean": cosine(results, middle), "retrieved": (near.argmax(axis=1) == mine).astype(np.float64)}
     rows |= {"spread": 1 - cosine(results, results.mean(axis=0)), "spread_target": 1 - cosine(targets, middle)}
     figures = {name: float(values.mean()) for name, values in rows.items()}
-    for suffix, limit in (("half", HALF), ("frontal", FRONTAL)):
-        inside = yaws <= limit
-        if inside.any():
-            wanted = [name for name in ("source", "target", "nearer", "distance") if name in rows]
-            figures |= {f"{name}_{suffix}": float(rows[name][inside].mean()) for name in wanted}
+    figures |= {name: float(values.mean()) for name, values in parts(rows, yaws).items()}
     if scale:
         figures["rescaled"] = scale.rescaled(figures["source"])
     return figures
+
+
+def parts(rows: Mapping[str, Embedding], yaws: Embedding) -> dict[str, Embedding]:
+    """Of the main series the frames up to 30 (`_half`) and up to 15 degrees of yaw (`_frontal`); those without frames are left out."""
+    found: dict[str, Embedding] = {}
+    for suffix, limit in (("half", HALF), ("frontal", FRONTAL)):
+        inside = np.abs(yaws) <= limit
+        if inside.any():
+            found |= {f"{name}_{suffix}": rows[name][inside] for name in ("source", "target", "nearer", "distance") if name in rows}
+    return found
 
 
 def per_frame(seen: Seen, source: Embedding, distances: bool) -> dict[str, Embedding]:
@@ -79,4 +85,4 @@ def _near(result: Embedding, everyone: Embedding, distances: bool) -> Embedding:
     return -np.linalg.norm(everyone - result, axis=1) if distances else cosine(everyone, result)
 
 
-__all__ = ["FRONTAL", "HALF", "Seen", "measure", "per_frame"]
+__all__ = ["FRONTAL", "HALF", "Seen", "measure", "parts", "per_frame"]

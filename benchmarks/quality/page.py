@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import report
-from benchmarks.quality import ablation, store
+from benchmarks.quality import ablation, objects, store
 from benchmarks.quality.figures import tables
 from benchmarks.quality.scale import CAVEAT, QUOTED
 
@@ -44,6 +44,9 @@ def _parts(document: Mapping[str, Any]) -> Iterable[str]:
     machine, versions = report.machine(), report.versions()
     facts = [*(f"{name} {value}" for name, value in machine.items()), *(f"{name} {value}" for name, value in versions.items())]
     yield f'<p class="soft">{escape(" · ".join(facts))}</p>'
+    yield "".join(f"<p>Left out: {escape(trouble)}</p>" for trouble in document["troubles"])
+    if document["call"]:
+        yield f"<p>As it arrives through a video call at {escape(document['call'])}.</p>"
     for title, columns, lines in tables(document["rows"], judges):
         yield f"<h2>{escape(title)}</h2>{_table(columns, lines)}"
     yield "<h2>Scales and what others quote</h2><ul>"
@@ -53,6 +56,8 @@ def _parts(document: Mapping[str, Any]) -> Iterable[str]:
         yield f"<li>{escape(judge['name'])}: {escape(text)} <span class=soft>sha256 {judge['sha256'][:16]}…</span></li>"
     yield "".join(f"<li>{escape(who)}: {escape(value)}</li>" for who, value in QUOTED)
     yield f'</ul><p class="soft">{escape(CAVEAT)}</p>'
+    if "occlusion" in document:
+        yield f"<h2>Objects before the face</h2>{_table(*objects.table(document['occlusion']))}"
     if "ablation" in document:
         columns, lines = ablation.table(dict(document))
         yield f"<h2>Each part off by itself</h2>{_table(columns, lines)}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +11,7 @@ import numpy as np
 
 from benchmarks.quality import attributes, identity, realism, sheets, temporal
 from benchmarks.quality.cases import Case, Source
+from benchmarks.quality.codec import Call, Line, Link
 from benchmarks.quality.judges import Embedding, Judge
 from benchmarks.quality.scale import Scale
 from benchmarks.quality.watch import Entering, Leaving
@@ -61,11 +62,12 @@ def run(
     every: int,
     seconds: float | None,
     targets: dict[tuple[str, int], Embedding],
-    advance: Callable[[], None] = lambda: None,
+    call: Call | None = None,
 ) -> dict[str, Any]:
     """What one case came to: counts, `metrics` by name, `errors` (their standard errors), `frames` (series) and `stills`.
 
     changes: settings as `section.key=value`.  mine: the source's number in the jury's gallery.  targets: see Leaving.
+    call: what stands between the loop and the judges; None: nothing.
     Raises RealtimeError, also for a clip in which no face was ever swapped.
     """
     from realtime.build import build
@@ -81,7 +83,10 @@ def run(
         leaving = Leaving(entering, landmarker, jury.judges, MEASURES, every, seconds, lambda: None, targets)
         with build(draft.check(), around=(entering, leaving)) as loop:
             leaving.done = loop.pipeline.quit
-            loop.pipeline.run(advance)
+            if call:
+                size, rate = loop.source.size, loop.source.rate  # type: ignore[attr-defined]
+                leaving.line = Line(Link(call, size, rate), Link(call, size, rate))
+            loop.pipeline.run()
         leaving.finish()
     if not leaving.counts.worn:
         raise RealtimeError(f"{case.clip.name}: no face was found in {leaving.counts.frames} frames; give a clip that shows one.")
@@ -103,7 +108,10 @@ def _result(case: Case, jury: Jury, mine: int, seen: Leaving) -> dict[str, Any]:
         rows = identity.per_frame(found, gallery[mine], judge.distances)
         series |= {f"{judge.name}.{name}": np.round(values, 4).tolist() for name, values in rows.items()}
         series["yaw"] = np.round(found.yaws, 1).tolist()
+        rows |= identity.parts(rows, np.array(found.yaws))
         errors |= {f"{judge.name}.{name}": _error(values) for name, values in rows.items()}
+        if scale:
+            errors[f"{judge.name}.rescaled"] = errors[f"{judge.name}.source"] / (scale.same - scale.stranger)
     windows, window_errors = _windows(seen)
     metrics |= windows | attributes.geometry([before for before, _ in seen.faces], [after for _, after in seen.faces])
     return {

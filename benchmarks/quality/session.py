@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import report
-from benchmarks.quality import ablation, scale, store
+from benchmarks.quality import ablation, objects, scale, store
 from benchmarks.quality.cases import Case, gather
+from benchmarks.quality.codec import CALLS, Call
 from benchmarks.quality.figures import overall
 from benchmarks.quality.folders import labelled
 from benchmarks.quality.judges import Embedding, open_judges
 from benchmarks.quality.run import Jury, run
+from benchmarks.quality.stills import photographed
+from realtime.frame import RealtimeError
 from realtime.settings import Draft
 
 
@@ -30,6 +33,8 @@ class Session:
     seconds: float | None
     changes: Sequence[str]
     resume: Path | None
+    call: Call | None
+    code: str
 
     @classmethod
     def open(
@@ -43,9 +48,14 @@ class Session:
         changes: Sequence[str],
         people: Sequence[Path],
         resume: Path | None,
+        call: str | None,
+        folder: Path,
     ) -> Session:
-        """Check everything and load the judges, before anything long begins.  Raises RealtimeError."""
-        cases = gather(clips, sources, seconds)
+        """Check everything and load the judges, before anything long begins; `folder` may be filled.  Raises RealtimeError."""
+        calls = {known.name: known for known in CALLS}
+        if call is not None and call not in calls:
+            raise RealtimeError(f"--call {call}: expected {' or '.join(calls)}.")
+        cases = photographed(gather(clips, sources, seconds), folder)
         for engine in engines:
             _settings([*changes, f"swap.engine={engine}"])
         opened = open_judges(list(judges), list(engines))
@@ -60,28 +70,44 @@ class Session:
                 store.save(resume, name, kept)
             scales = [scale.Scale(**found) for found in kept["scales"]]
         everyone = list({case.source.name: case.source for case in cases}.values())
-        return cls(cases, Jury.assemble(opened, scales, everyone), engines, every, seconds, changes, resume)
+        jury = Jury.assemble(opened, scales, everyone)
+        return cls(cases, jury, engines, every, seconds, changes, resume, calls[call] if call else None, store.code())
 
-    def measure(self, ablate: bool) -> dict[str, Any]:
-        """Run everything; the document that reports are made of.  Raises RealtimeError."""
+    def measure(self, ablate: bool, occlusion: bool) -> dict[str, Any]:
+        """Run everything; the document that reports are made of.
+
+        A case that cannot be run is left out, and why stands under `troubles`.  Raises RealtimeError when none can.
+        """
         variants = ablation.variants() if ablate else []
-        total = len(self.cases) * len(self.engines) * (1 + len(variants))
+        moving = [case for case in reversed(self.cases) if case.clip.input["kind"] != "image"]
+        firsts = list({case.clip.name: case for case in moving}.values())[::-1] if occlusion else []
+        total = len(self.cases) * len(self.engines) * (1 + len(variants)) + len(firsts)
+        troubles: dict[str, None] = {}
         document: dict[str, Any] = {"every": self.every, "seconds": self.seconds, "settings": list(self.changes)}
+        document["call"] = self.call.name if self.call else None
         document["judges"] = [
             {"name": judge.name, "sha256": judge.sha256, "scale": asdict(known) if known else None}
             for judge, known in zip(self.jury.judges, self.jury.scales, strict=True)
         ]
         with _progress(total) as tell:
-            document["rows"] = self._rows([], tell)
-            parts = {name: self._rows(changes, tell, keep_stills=False) for name, changes in variants}
+            document["rows"] = self._rows([], tell, troubles)
+            if not document["rows"]:
+                raise RealtimeError("\n".join(troubles))
+            parts = {name: self._rows(changes, tell, troubles, bare=True) for name, changes in variants}
+            covered = [found for case in firsts if (found := self._covered(case, tell, troubles))]
+        document["troubles"] = list(troubles)
+        if covered:
+            document["occlusion"] = covered
         document["overall"] = {
             engine: overall([row for row in document["rows"] if row["engine"] == engine]) for engine in self.engines
         }
         if ablate:
-            document["ablation"] = {name: [_bare(row) for row in rows] for name, rows in parts.items()}
+            document["ablation"] = parts
         return document
 
-    def _rows(self, more: Sequence[str], tell: Callable[[str], None], keep_stills: bool = True) -> list[dict[str, Any]]:
+    def _rows(
+        self, more: Sequence[str], tell: Callable[[str], None], troubles: dict[str, None], bare: bool = False
+    ) -> list[dict[str, Any]]:
         rows = []
         names = list(dict.fromkeys(case.source.name for case in self.cases))
         seen: tuple[str, dict[tuple[str, int], Embedding]] = ("", {})
@@ -90,30 +116,49 @@ class Session:
                 seen = case.clip.name, {}
             for engine in self.engines:
                 changes = [*self.changes, f"swap.engine={engine}", *more]
-                name = self._key(case, changes)
-                found = store.load(self.resume, name)
-                if found is None:
-                    found = run(case, changes, self.jury, names.index(case.source.name), self.every, self.seconds, seen[1])
-                    store.save(self.resume, name, found)
-                rows.append({"engine": engine} | (found if keep_stills else _bare(found)))
                 tell(f"{case.clip.name} + {case.source.name}" + (f", {' '.join(more)}" if more else ""))
+                name = self._key(case, changes)
+                try:
+                    found = store.load(self.resume, name)
+                    if found is None:
+                        mine = names.index(case.source.name)
+                        found = run(case, changes, self.jury, mine, self.every, self.seconds, seen[1], self.call)
+                        store.save(self.resume, name, found)
+                    rows.append({"engine": engine} | (_bare(found) if bare else found))
+                except RealtimeError as error:
+                    troubles[str(error)] = None
         return rows
+
+    def _covered(self, case: Case, tell: Callable[[str], None], troubles: dict[str, None]) -> dict[str, Any] | None:
+        """The occlusion figures of a case's clip."""
+        tell(f"{case.clip.name}, objects before the face")
+        name = self._key(case, ["occlusion"])
+        try:
+            found = store.load(self.resume, name)
+            if found is None:
+                found = objects.measure(case, self.seconds)
+                store.save(self.resume, name, found)
+            return found
+        except RealtimeError as error:
+            troubles[str(error)] = None
+            return None
 
     def _key(self, case: Case, changes: Sequence[str]) -> str:
         photos = {case.source.name: [store.digest(photo) for photo in case.source.photos] for case in self.cases}
-        settings = _settings(changes)
+        settings = None if changes == ["occlusion"] else _settings(changes).model_dump(mode="json", exclude={"input", "outputs", "overlay"})
         return store.key(
             {
                 "clip": store.digest(case.clip.file),
                 "input": {name: value for name, value in case.clip.input.items() if name != "path"},
                 "source": [case.source.name, store.digest(Path(case.source.given))],
                 "gallery": photos,
-                "settings": settings.model_dump(mode="json", include={"swap", "blend", "detect", "track"}),
+                "settings": settings,
                 "judges": [[judge.name, judge.sha256] for judge in self.jury.judges],
                 "scales": [asdict(known) if known else None for known in self.jury.scales],
                 "every": self.every,
                 "seconds": self.seconds,
-                "code": store.code(),
+                "call": self.call.name if self.call else None,
+                "code": self.code,
                 "names": [case.clip.name, case.source.name],
             }
         )
@@ -132,7 +177,7 @@ def _bare(row: dict[str, Any]) -> dict[str, Any]:
 
 @contextmanager
 def _progress(total: int) -> Iterator[Callable[[str], None]]:
-    """What to call with the name of each case that is finished: a bar on a terminal, a line elsewhere."""
+    """What to call with the name of each case when it begins: a bar on a terminal, a line elsewhere."""
     if not sys.stderr.isatty():
         count = iter(range(1, total + 1))
         yield lambda name: report.say(f"{next(count)} of {total}: {name}")
@@ -142,8 +187,9 @@ def _progress(total: int) -> Iterator[Callable[[str], None]]:
 
     columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}", markup=False))
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=total)
-        yield lambda name: bar.update(task, advance=1, description=name)
+        task = bar.add_task("", total=total, start=True)
+        count = iter(range(total))
+        yield lambda name: bar.update(task, completed=next(count), description=name)
 
 
 __all__ = ["Session"]

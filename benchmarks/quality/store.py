@@ -8,9 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarks import report
 from benchmarks.quality.judges import sha256
 from realtime.frame import RealtimeError
 
+# What only shows results changes none.
+_REPORTING = frozenset({"ablation", "command", "compare", "figures", "folders", "page", "plots", "session", "store"})
 _ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -20,11 +23,13 @@ def key(parts: Mapping[str, Any]) -> str:
 
 
 def code() -> str:
-    """The sha256 of everything that a result is made with: the loop, the models and the measures."""
+    """The sha256 of everything that a result is made with: the loop, the models, the measures and the packages under them."""
     digest = hashlib.sha256()
     for folder in ("models", "realtime", "benchmarks/quality"):
         for path in sorted((_ROOT / folder).rglob("*.py")):
-            digest.update(path.relative_to(_ROOT).as_posix().encode() + path.read_bytes())
+            if path.stem not in _REPORTING:
+                digest.update(path.relative_to(_ROOT).as_posix().encode() + path.read_bytes())
+    digest.update(json.dumps(report.versions()).encode())
     return digest.hexdigest()
 
 

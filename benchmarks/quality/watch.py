@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
+from benchmarks.quality.codec import Line
 from benchmarks.quality.identity import Seen
 from benchmarks.quality.judges import Embedding, Judge
 from benchmarks.quality.sheets import Still, still
@@ -51,7 +52,8 @@ class Leaving:
     """The stage after all others: makes shots, shows every n-th to the judges and 24 of each 24 n to the measures.
 
     done: called when `seconds` of the clip are through.  targets: what the judges saw in the untouched frames, by judge and
-    frame; kept by the caller over runs of one clip, since it does not depend on the source.
+    frame; kept by the caller over runs of one clip, since it does not depend on the source.  line: a call that both pictures
+    go through before anybody sees them.
     """
 
     entering: Entering
@@ -62,6 +64,7 @@ class Leaving:
     seconds: float | None
     done: Callable[[], None]
     targets: dict[tuple[str, int], Embedding]
+    line: Line | None = None
     counts: Counts = field(default_factory=Counts)
     seen: dict[str, Seen] = field(default_factory=dict)
     figures: list[tuple[int, Mapping[str, float]]] = field(default_factory=list)
@@ -76,6 +79,10 @@ class Leaving:
             self.done()
             return frame
         self.counts.frames += 1
+        shown = frame.image
+        if self.line is not None:
+            # An encoder has to see every frame.
+            image, shown = self.line.image(image), self.line.result(shown)
         worn = [face for face in frame.faces if face.patch is not None and face.landmarks is not None]
         self.counts.worn += bool(worn)
         self.counts.lost += any(face.lost for face in frame.faces)
@@ -84,9 +91,9 @@ class Leaving:
         for face in worn[:1] if judged or within else ():
             assert face.landmarks is not None
             region = [region_from_landmarks(face.landmarks)]
-            before, after = self.landmarker(image, region)[0], self.landmarker(frame.image, region)[0]
+            before, after = self.landmarker(image, region)[0], self.landmarker(shown, region)[0]
             mask = opacity(frame)
-            shot = Shot(frame.index, frame.time, image, frame.image, face.landmarks, face.track, before, after, mask)
+            shot = Shot(frame.index, frame.time, image, shown, face.landmarks, face.track, before, after, mask)
             self.counts.unseen += after is None
             if before is not None and after is not None:
                 self.faces.append((before, after))
@@ -102,6 +109,9 @@ class Leaving:
             merged: dict[str, float] = {}
             for measure in self.measures:
                 merged |= measure(self._window)
+            if self.line is not None:
+                # Coding changes every pixel of the picture.
+                merged = {name: value for name, value in merged.items() if not name.startswith("background")}
             self.figures.append((len(self._window), merged))
             self._window = []
 
