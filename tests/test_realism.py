@@ -64,6 +64,18 @@ def test_texture_and_noise_are_no_seam(untouched: Shot) -> None:
     assert realism.measure([_pasted(untouched, noisy)])["seam_step_delta_e"] < 0.25 * darker
 
 
+def test_a_line_across_the_forehead_shows_and_a_tan_does_not(untouched: Shot) -> None:
+    points = untouched.landmarks
+    image = untouched.image.astype(float)
+    lined = image.copy()
+    ends = [points[[a, b], :2].mean(axis=0).astype(int).tolist() for a, b in ((104, 69), (333, 299))]
+    cv2.line(lined, ends[0], ends[1], (30, 40, 60), 5)
+    line, tan = (realism.measure([_pasted(untouched, other, 4)])["skin_lines_delta_e"] for other in (lined, image * 0.9))
+    assert line > 5
+    assert tan < 0.1 * line
+    assert realism.measure([untouched])["skin_lines_delta_e"] == 0
+
+
 def test_eyes_left_out_of_the_patch_are_no_outer_boundary(untouched: Shot) -> None:
     whole = _pasted(untouched, untouched.image * 0.9)
     mask = whole.mask.copy()

@@ -80,6 +80,7 @@ FIGURES: dict[str, Figure] = {
     "seam_step_delta_e": Figure("colour step that the swap adds across the patch's boundary", "delta E", "lower"),
     "seam_energy_delta_e": Figure("step across the boundary, result - target: 0 is as strong as the target's own", "delta E", "zero"),
     "seam_target_delta_e": Figure("the target's own step there: jaw, hairline", "delta E", "none"),
+    "skin_lines_delta_e": Figure("lines on bare skin that the target has not: hair of the photo, smears, ghosts", "delta E", "lower"),
     "sharpness_ratio": Figure("fine detail without noise, result / target", "1 = as the camera", "one"),
     "noise_ratio": Figure("noise, result / target", "1 = as the camera", "one"),
     "noise_target_levels": Figure("the camera's own noise", "grey levels", "none"),
