@@ -122,3 +122,12 @@ def test_small_cut_off_and_missing_patches_are_left_out(untouched: Shot) -> None
     assert realism.measure([replace(untouched, mask=tiny)]) == {}
     everything = replace(untouched, mask=np.full_like(untouched.mask, 255))
     assert "seam_step_delta_e" not in realism.measure([everything])
+
+
+def test_noise_alone_is_not_sharp() -> None:
+    draw = np.random.default_rng(5)
+    grain = np.clip(np.rint(128 + draw.normal(0, 6, (300, 300, 1)) * np.ones(3)), 0, 255).astype(np.uint8)
+    shown = np.ones((300, 300), bool)
+    blocks = np.kron(draw.integers(90, 160, (30, 30)), np.ones((10, 10)))[..., None] * np.ones(3)
+    assert realism.sharpness(grain, shown) < 0.25 * realism.noise(grain, shown)
+    assert realism.sharpness(blocks.astype(np.uint8), shown) > 1
