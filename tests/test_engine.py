@@ -39,12 +39,12 @@ def test_own_face_on_oneself_is_nearly_the_same_picture(target_picture) -> None:
     assert np.abs(np.array(np.unravel_index(landed.argmax(), landed.shape)[::-1]) - (landmarks[4, :2].astype(int) - 25)).max() <= 1
 
 
-def test_the_source_is_seen_and_eyes_mouth_and_background_stay(target_picture, source_atlas) -> None:
+def test_the_source_is_seen_and_mouth_and_background_stay(target_picture, source_atlas) -> None:
     image, landmarks = target_picture
-    pasted, alpha = paste(image, MeshEngine(source_atlas)(image, landmarks, Target(), 0.0))
+    pasted, alpha = paste(image, MeshEngine(source_atlas)(image, landmarks, Target(), 0.0, Knobs(shape=0, eyes=0)))
     for rim in (LEFT_EYE, RIGHT_EYE, INNER_MOUTH):
-        middle = landmarks[rim, :2].mean(axis=0).astype(int)
-        assert alpha[middle[1], middle[0]] == 0
+        x, y = landmarks[rim, :2].mean(axis=0).astype(int)
+        np.testing.assert_allclose(pasted[y, x].astype(int), image[y, x], atol=2)
     hull = np.zeros(alpha.shape, np.uint8)
     cv2.fillPoly(hull, [np.rint(landmarks[OVAL, :2]).astype(np.int32)], 255)
     outside = cv2.dilate(hull, np.ones((5, 5), np.uint8)) == 0
@@ -99,7 +99,7 @@ def test_the_targets_resting_face_is_learned(source_atlas) -> None:
     for i in range(60):
         engine(image, landmarks, target, i / 30)
     canonical = fit(landmarks).remove(landmarks[:VERTICES])
-    assert np.abs(target.neutral - canonical).max() < 0.01
+    assert np.abs(target.resting.neutral - canonical).max() < 0.01
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,8 @@ def test_light_is_kept_between_measurements_and_follows_at_the_next(source_atlas
         target = Target()
         effort = Effort(light_every=every, occlusion_every=0)
         pictures = [engine(collins if i < 5 else dark, landmarks, target, i * 0.5, Knobs(shape=0), effort)[0].copy() for i in range(9)]
-        shown[every] = [float(picture[picture > 0].mean()) for picture in pictures]
+        # The upper third holds neither mouth nor eyes, which are the target's own.
+        shown[every] = [float(picture[: len(picture) // 4][picture[: len(picture) // 4] > 0].mean()) for picture in pictures]
     assert shown[1][5] < 0.8 * shown[1][4]
     assert shown[3][5] == shown[3][4]
     assert shown[3][6] < 0.8 * shown[3][5]

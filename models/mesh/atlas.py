@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.fill import push_pull
+from models.mesh import eyes as eye_pictures
 from models.mesh import relight
+from models.mesh.eyes import Eyes
 from models.mesh.pose import fit as fit_pose
 from models.mesh.skin import plain_zone, skin_confidence
 from models.mesh.topology import PLAIN_SKIN, TEXTURE_SIZE, VERTICES, normals
@@ -32,14 +34,17 @@ class Atlas:
     """texture: (512, 512, 3) uint8 BGR, shading divided out, filled where no photo saw it.
 
     shape: (468, 3) float32 in mean-face units (`topology.MEAN`), averaged over the photos.
+    eyes: of the photo that shows them best; None keeps the target's own.
     """
 
     texture: Bytes
     shape: Floats
+    eyes: Eyes | None = None
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """What must be stored to make this atlas again."""
-        return {"texture": self.texture, "shape": self.shape}
+        seen = self.eyes.arrays() if self.eyes else {}
+        return {"texture": self.texture, "shape": self.shape, **seen}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]]) -> Atlas:
@@ -55,7 +60,8 @@ class Atlas:
                 raise ValueError(f"got {name} {arrays[name].shape} {arrays[name].dtype}, expected {shape} {np.dtype(kind)}")
         if not np.isfinite(arrays["shape"]).all():
             raise ValueError("got a shape with NaN or infinity, expected finite coordinates")
-        return cls(*(np.ascontiguousarray(arrays[name]) for name in expected))  # type: ignore[arg-type]
+        whole = (np.ascontiguousarray(arrays[name]) for name in expected)
+        return cls(*whole, eyes=Eyes.from_arrays(arrays))  # type: ignore[arg-type, misc]
 
 
 def unwrap(image: Bytes, landmarks: Floats) -> tuple[Floats, Floats]:
@@ -93,7 +99,7 @@ def build_atlas(photos: Sequence[tuple[Bytes, Floats]]) -> Atlas:
     total = np.zeros((TEXTURE_SIZE, TEXTURE_SIZE, 3), np.float32)
     says = np.zeros((TEXTURE_SIZE, TEXTURE_SIZE), np.float32)
     best = np.zeros((TEXTURE_SIZE, TEXTURE_SIZE), np.float32)
-    shapes, frontal = [], []
+    shapes, frontal, looks = [], [], []
     tone: Floats | None = None
     for image, landmarks in photos:
         colours, weight = unwrap(image, landmarks)
@@ -108,19 +114,22 @@ def build_atlas(photos: Sequence[tuple[Bytes, Floats]]) -> Atlas:
         pose = fit_pose(landmarks)
         shapes.append(pose.remove(landmarks[:VERTICES]))
         frontal.append(max(0.05, float(np.cos(np.radians(pose.yaw)))) ** 4)
+        looks.append(frontal[-1] * min(pose.scale, 200.0) * eye_pictures.openness(landmarks, pose))
     if not (best > 0.5).any():
         raise ValueError("got photos in which nothing of the face can be seen, expected at least one clear view")
-    return _finish(total / np.maximum(says, 1e-12)[..., None], best, np.average(shapes, axis=0, weights=frontal))
+    image, landmarks = photos[int(np.argmax(looks))]
+    seen_eyes = eye_pictures.take(image, landmarks, fit_pose(landmarks)) if max(looks) > 0 else None
+    return _finish(total / np.maximum(says, 1e-12)[..., None], best, np.average(shapes, axis=0, weights=frontal), seen_eyes)
 
 
-def _finish(texture: Floats, best: Floats, shape: NDArray[np.float64]) -> Atlas:
+def _finish(texture: Floats, best: Floats, shape: NDArray[np.float64], seen_eyes: Eyes | None) -> Atlas:
     """Fill what no photo saw: first from the other half of the face, then from the surroundings."""
     known = np.clip((best - 0.3) / 0.3, 0.0, 1.0)
     other = known[:, ::-1] * (1 - known) * 0.7
     both = known + other
     merged = (texture * known[..., None] + texture[:, ::-1] * other[..., None]) / np.maximum(both, 1e-6)[..., None]
     filled = np.clip(push_pull(merged, both), 0, 255)
-    return Atlas(_even(np.rint(filled).astype(np.uint8)), np.ascontiguousarray(shape, np.float32))
+    return Atlas(_even(np.rint(filled).astype(np.uint8)), np.ascontiguousarray(shape, np.float32), seen_eyes)
 
 
 def _even(texture: Bytes) -> Bytes:

@@ -8,18 +8,18 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.mesh import relight
+from models.mesh import eyes, relight
 from models.mesh.atlas import Atlas
+from models.mesh.bones import Resting, offsets
+from models.mesh.carry import LIDS, MOUTH, carry
 from models.mesh.knobs import Effort, Knobs
 from models.mesh.pose import Pose
 from models.mesh.pose import fit as fit_pose
 from models.mesh.rasterise import rasterise, relit
 from models.mesh.skin import plain_zone
 from models.mesh.topology import (
-    MEAN,
+    EYES,
     PLAIN_SKIN,
-    STEPS_FROM_EYES,
-    STEPS_FROM_MOUTH,
     STEPS_FROM_OVAL,
     TEXTURE_SIZE,
     TRIANGLES,
@@ -33,21 +33,11 @@ from models.mesh.veil import Veil
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
 
-# Opacity by edges away from the rim: the face's outline fades over its whole outer ring, lids and lips over half a step.
-_ALPHA = (
-    np.array([0.0, 1.0])[np.minimum(STEPS_FROM_OVAL, 1)]
-    * np.array([0.25, 1.0])[np.minimum(STEPS_FROM_EYES, 1)]
-    * np.array([0.6, 1.0])[np.minimum(STEPS_FROM_MOUTH, 1)]
-).astype(np.float32)
-# The outline stays the target's, so that the background is whole, and so do lids and lips, which carry the expression.
-_BONES = (
-    np.array([0.0, 0.35, 0.8, 1.0])[np.minimum(STEPS_FROM_OVAL, 3)]
-    * np.array([0.0, 0.2, 0.6, 1.0])[np.minimum(STEPS_FROM_EYES, 3)]
-    * np.array([0.0, 0.1, 0.2, 0.35, 0.6, 1.0])[np.minimum(STEPS_FROM_MOUTH, 5)]
-).astype(np.float32)
+# Opacity by edges away from the rim: the face's outline fades over its whole outer ring.
+_ALPHA = np.array([0.0, 1.0], np.float32)[np.minimum(STEPS_FROM_OVAL, 1)]
 _KNOBS, _EFFORT = Knobs(), Effort()
 _LIGHT_SECONDS = 0.2
-_NEUTRAL_SECONDS = 4.0
+_EYES_SECONDS = 0.4
 _LIGHT_SIZE = 32
 # Texture grows less than light does: blemishes and highlights of a photo multiplied in full look like sandpaper.
 _CONTRAST_POWER = 0.5
@@ -63,8 +53,8 @@ class Target:
 
     light: Floats | None = None
     contrast: float = 1.0
-    neutral: Floats = field(default_factory=lambda: MEAN[:VERTICES].copy())
-    seen: float = 0.0
+    resting: Resting = field(default_factory=Resting)
+    eyes: Floats | None = None
     time: float | None = None
     lit: Bytes | None = None
     unlit: Bytes | None = None
@@ -77,7 +67,7 @@ class MeshEngine:
     """Draws one source's face; keeps buffers between calls, so one instance belongs to one thread."""
 
     def __init__(self, atlas: Atlas) -> None:
-        self._shape = atlas.shape
+        self._shape, self._eyes = atlas.shape, atlas.eyes
         opacity = np.rint(spread_many(_ALPHA[:, None], TEXTURE_SIZE) * 255).astype(np.uint8)
         self._textures = [np.dstack([atlas.texture, opacity])]
         while self._textures[-1].shape[0] > 64:
@@ -100,7 +90,9 @@ class MeshEngine:
         if not np.isfinite(points).all() or min(np.ptp(points[:, 0]), np.ptp(points[:, 1])) < 4:
             return None
         pose = fit_pose(points)
-        drawn = self._bones(points, pose, target, time, knobs.shape)
+        passed = 0.0 if target.time is None else min(0.5, max(0.0, time - target.time))
+        now = target.resting.learn(points, pose, passed)
+        drawn = points + pose.turn(knobs.shape * offsets(self._shape, target.resting.neutral, now)) if knobs.shape else points
         area = _area(drawn, image.shape[0], image.shape[1])
         if area is None:
             return None
@@ -109,12 +101,33 @@ class MeshEngine:
         texture = self._lit(image, points, target, time, knobs.light, effort.light_every, scale * side)
         target.time = time
         picture, mask, matrix = self._draw(drawn, texture, area, scale)
+        self._fill(image, landmarks, drawn, pose, target, passed, knobs.eyes, picture, mask, matrix)
         if knobs.occlusion and effort.occlusion_every:
             veil = target.veil(image, points, area, time, effort.occlusion_every)
             if veil.any():
                 hidden = cv2.resize(veil, mask.shape[::-1], interpolation=cv2.INTER_LINEAR)
                 mask = cv2.multiply(mask, 255 - cv2.convertScaleAbs(hidden, alpha=knobs.occlusion), scale=1 / 255)
         return picture, np.asarray(mask, np.uint8), matrix
+
+    def _fill(
+        self, image: Bytes, landmarks: Floats, drawn: Floats, pose: Pose, target: Target, passed: float, strength: float,
+        picture: Bytes, mask: Bytes, matrix: NDArray[np.float64],
+    ) -> None:
+        """What shows through the holes of the mesh: the target's mouth, and the source's eyes in the target's gaze."""
+        inverse = cv2.invertAffineTransform(matrix)
+        placed = (drawn[:, :2] @ inverse[:, :2].T + inverse[:, 2]).astype(np.float32)
+        whole = self._eyes if strength > 0 and len(landmarks) > VERTICES and np.isfinite(landmarks).all() else None
+        triangles = MOUTH if whole and strength >= 1 else np.concatenate([MOUTH, LIDS])
+        carry(image, np.ascontiguousarray(landmarks[:VERTICES, :2]), placed, triangles, picture, mask)
+        if whole is None:
+            return
+        rate = 1 - np.exp(-passed / _EYES_SECONDS)
+        target.eyes = eyes.follow(target.eyes, eyes.sclera(image, landmarks, pose), whole, rate)
+        for eye in range(2):
+            middle = eyes.gaze(landmarks, eyes.frame(landmarks, pose, eye), eye)
+            own = inverse[:, :2] @ eyes.frame(drawn, pose, eye)
+            own[:, 2] += inverse[:, 2]
+            eyes.draw(whole, eye, placed[EYES[eye]], own, middle, target.eyes, picture, mask, strength)
 
     def _lit(self, image: Bytes, points: Floats, target: Target, time: float, strength: float, every: int, size: float) -> Bytes:
         """The texture at about `size` pixels in the target's light, made anew in every n-th frame."""
@@ -125,19 +138,6 @@ class MeshEngine:
             gain = self._gain(image, points, target, time, strength)
             target.lit, target.unlit, target.lit_age, target.lit_time = self._relit(texture, gain, target.contrast), texture, 0, time
         return target.lit
-
-    def _bones(self, points: Floats, pose: Pose, target: Target, time: float, strength: float) -> Floats:
-        """The target's mesh with the source's bones: the difference of the two resting faces, added in the target's pose."""
-        step = 0.0 if target.time is None else min(0.5, max(0.0, time - target.time))
-        squarely = max(0.0, float(np.cos(np.radians(pose.yaw)) * np.cos(np.radians(pose.pitch)))) ** 4
-        target.seen += step * squarely
-        # The first second settles quickly, later ones refine.
-        rate = 1.0 if target.seen == 0.0 else squarely * step / (step + min(_NEUTRAL_SECONDS, 0.3 + target.seen))
-        target.neutral += rate * (pose.remove(points) - target.neutral)
-        if strength == 0:
-            return points
-        offset = (self._shape - target.neutral) * (_BONES * strength)[:, None]
-        return points + pose.turn(offset)
 
     def _gain(self, image: Bytes, points: Floats, target: Target, time: float, strength: float) -> Floats:
         """Factors (468, 3) that put the target's light and skin tone on the source's texture."""

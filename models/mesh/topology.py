@@ -34,6 +34,9 @@ _LEFT_OUTLINE = [152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 
 OVAL = np.array([*_RIGHT_OUTLINE, *_LEFT_OUTLINE], np.int32)
 RIGHT_EYE = np.array([33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246], np.int32)
 LEFT_EYE = np.array([263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466], np.int32)
+# Each eye's ring from its corner on the left of the picture along the lower lid; the iris's centre and its ring.
+EYES = (RIGHT_EYE, np.roll(LEFT_EYE[::-1], -7))
+IRISES = (np.arange(468, 473), np.arange(473, 478))
 INNER_MOUTH = np.array([78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 324, 318, 402, 317, 14, 87, 178, 88, 95], np.int32)
 OUTER_LIPS = np.array([61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146], np.int32)
 BROWS = np.array([70, 63, 105, 66, 107, 55, 65, 52, 53, 46, 300, 293, 334, 296, 336, 285, 295, 282, 283, 276], np.int32)
