@@ -13,6 +13,7 @@ import typer
 from benchmarks import report
 
 _SIZES = {"480p": (854, 480), "720p": (1280, 720), "1080p": (1920, 1080)}
+_QUALITIES = ("auto", "fast", "balanced", "best")
 _SETTLE = 2.0
 """Seconds before memory is read for the first time."""
 
@@ -24,6 +25,7 @@ def latency(
     fps: Annotated[float, typer.Option(min=1, max=240)] = 30.0,
     sweep: Annotated[bool, typer.Option("--sweep", help="Also every size with 1, 2 and 4 faces.")] = False,
     sweep_seconds: Annotated[float, typer.Option(min=3)] = 10.0,
+    quality: Annotated[str, typer.Option(help="fast, balanced, best or auto.")] = "auto",
     offline: Annotated[bool, typer.Option("--offline", help="Also as fast as possible, every frame, as with a file.")] = False,
     trace: Annotated[Path | None, typer.Option(help="Write every frame's way through the threads, for Perfetto.")] = None,
     json: Annotated[Path | None, typer.Option(help="Write the figures as JSON.")] = None,
@@ -32,15 +34,17 @@ def latency(
     """Measure the whole loop over a moving portrait at the pace of a webcam."""
     if size not in _SIZES:
         raise typer.BadParameter(f"got {size}, expected one of {', '.join(_SIZES)}")
-    figures = measure(seconds, size, people, fps, trace=trace)
+    if quality not in _QUALITIES:
+        raise typer.BadParameter(f"got {quality}, expected one of {', '.join(_QUALITIES)}")
+    figures = measure(seconds, size, people, fps, quality=quality, trace=trace)
     _show([("realtime", figures)])
     more: dict[str, Any] = {"source_ms_per_frame": source_cost(size, people)}
     report.say(f"Making one synthetic frame costs {more['source_ms_per_frame']:.2f} ms of processor time, contained in the column cpu.")
     if offline:
-        more["offline"] = measure(min(seconds, 20.0), size, people, fps, realtime=False)
+        more["offline"] = measure(min(seconds, 20.0), size, people, fps, quality=quality, realtime=False)
         _show([("offline", more["offline"])])
     if sweep:
-        more["sweep"] = [measure(sweep_seconds, name, count, fps) for name in _SIZES for count in (1, 2, 4)]
+        more["sweep"] = [measure(sweep_seconds, name, count, fps, quality=quality) for name in _SIZES for count in (1, 2, 4)]
         _show([(f"{row['size']}, {row['people']} faces", row) for row in more["sweep"]])
     if json:
         report.write(json, figures | more)
@@ -48,7 +52,16 @@ def latency(
         _plot(plot, figures, more.get("sweep", []))
 
 
-def measure(seconds: float, size: str, people: int, fps: float, *, realtime: bool = True, trace: Path | None = None) -> dict[str, Any]:
+def measure(
+    seconds: float,
+    size: str,
+    people: int,
+    fps: float,
+    *,
+    quality: str = "auto",
+    realtime: bool = True,
+    trace: Path | None = None,
+) -> dict[str, Any]:
     """The loop's figures over an Animated source; times in milliseconds, memory in MB.
 
     rss_mb: start and end are samples of the settled loop, max is the peak since the process began, loading included.
@@ -64,7 +77,7 @@ def measure(seconds: float, size: str, people: int, fps: float, *, realtime: boo
         ),
         outputs=(NoOutput(),),
         swap=SwapSettings(sources=(str(portrait("collins")),), faces="all"),
-    )
+    ).model_copy(update={"quality": quality})
     samples: list[dict[str, float]] = []
     process = psutil.Process()
     with build(settings, trace=trace) as loop:
@@ -84,9 +97,9 @@ def measure(seconds: float, size: str, people: int, fps: float, *, realtime: boo
                     }
                 )
 
-        loop.pipeline.run(between)
+        loop.run(between)
         cpu = time.process_time() - cpu
-    return {"size": size, "people": people, "realtime": realtime} | _figures(loop.pipeline.statistics(), cpu, samples)
+    return {"size": size, "people": people, "realtime": realtime} | _figures(loop.statistics(), cpu, samples)
 
 
 def source_cost(size: str, people: int, frames: int = 60) -> float:
@@ -135,10 +148,11 @@ def _peak(samples: list[dict[str, float]]) -> float:
 def _show(rows: list[tuple[str, dict[str, Any]]]) -> None:
     report.show(
         "Whole loop (latency and cpu in ms, rss in MB)",
-        ["run", "frames", "dropped", "fps", "p50", "p95", "p99", "max", "age", "cpu", "rss", "rss max"],
+        ["run", "quality", "frames", "dropped", "fps", "p50", "p95", "p99", "max", "age", "cpu", "rss", "rss max"],
         [
             (
                 name,
+                _level(row["quality"]),
                 row["frames"],
                 row["dropped"],
                 row["fps"],
@@ -151,6 +165,11 @@ def _show(rows: list[tuple[str, dict[str, Any]]]) -> None:
             for name, row in rows
         ],
     )
+
+
+def _level(quality: dict[str, Any]) -> str:
+    """The setting, and where auto ended and in how many changes it got there."""
+    return f"{quality['level']} ({quality['changes']})" if quality["setting"] == "auto" else str(quality["setting"])
 
 
 def _plot(path: Path, figures: dict[str, Any], sweep: list[dict[str, Any]]) -> None:

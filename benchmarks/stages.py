@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
+from benchmarks import levels as cost
 from benchmarks import report
 from realtime.frame import Frame
 
@@ -21,10 +22,14 @@ def stages(
     people: Annotated[int, typer.Option(min=1, max=4)] = 1,
     frames: Annotated[int, typer.Option(min=10, help="Different frames.")] = 60,
     repeats: Annotated[int, typer.Option(min=1, help="How often each is used.")] = 3,
+    levels: Annotated[bool, typer.Option("--levels", help="Instead: what each level of quality costs.")] = False,
     json: Annotated[Path | None, typer.Option(help="Write the figures as JSON.")] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw the figures as PNG.")] = None,
 ) -> None:
     """Measure each stage alone: median and 95th percentile of the time for a frame, and its processor time."""
+    if levels:
+        _levels(width, height, people, frames, repeats, json)
+        return
     figures = measure(width, height, people, frames, repeats)
     rows = [(name, row["median_ms"], row["p95_ms"], row["cpu_ms"], row["count"]) for name, row in figures.items()]
     report.show(f"Stages at {width}x{height}, {people} face(s), in ms", ["stage", "median", "p95", "cpu", "runs"], rows)
@@ -38,6 +43,15 @@ def stages(
         axes[0].set(xlabel="ms")
         axes[0].legend()
         figure.savefig(plot)
+
+
+def _levels(width: int, height: int, people: int, frames: int, repeats: int, json: Path | None) -> None:
+    costs = cost.measure(width, height, people, frames, repeats)
+    rows = [[row[column] for column in cost.COLUMNS] for row in costs]
+    report.show(f"Levels of quality at {width}x{height}, {people} face(s), in ms a frame", cost.COLUMNS, rows)
+    report.say("The search is counted at 30 frames a second; finding the landmarks costs the same at every level.")
+    if json:
+        report.write(json, {"size": [width, height], "people": people, "levels": costs})
 
 
 def measure(width: int, height: int, people: int, frames: int, repeats: int) -> dict[str, dict[str, float]]:

@@ -20,6 +20,7 @@ from benchmarks.stages import time_calls
 def test_latency_writes_figures_plot_and_trace(tmp_path: Path) -> None:
     figures, plot, trace = tmp_path / "latency.json", tmp_path / "latency.png", tmp_path / "trace.json"
     arguments = ["latency", "--seconds", "3", "--size", "480p", "--json", str(figures), "--plot", str(plot), "--trace", str(trace)]
+    arguments += ["--quality", "balanced"]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
     assert "\x1b" not in result.output
@@ -30,6 +31,8 @@ def test_latency_writes_figures_plot_and_trace(tmp_path: Path) -> None:
     assert document["frames"] + document["dropped"] >= 85
     assert 0 < document["latency_ms"]["p50"] <= document["latency_ms"]["p95"] <= document["latency_ms"]["max"]
     assert document["source_ms_per_frame"] > 0
+    assert document["quality"]["level"] == "balanced"
+    assert document["quality"]["seconds"]["balanced"] > 2
     assert plot.read_bytes().startswith(b"\x89PNG")
     names = {event["name"] for event in json.loads(trace.read_text())}
     assert {"animated", "track", "swap", "blend", "thread_name"} <= names
@@ -49,6 +52,26 @@ def test_stages_measures_each_stage_alone(tmp_path: Path) -> None:
     # A swap that had no face to work on would cost nothing.
     assert document["stages"]["swap"]["median_ms"] > 0.3
     assert plot.exists()
+
+
+@pytest.mark.slow
+def test_stages_say_what_each_level_of_quality_costs(tmp_path: Path) -> None:
+    figures = tmp_path / "levels.json"
+    result = CliRunner().invoke(app, ["stages", "--levels", "--frames", "12", "--repeats", "2", "--json", str(figures)])
+    assert result.exit_code == 0, result.output
+    rows = json.loads(figures.read_text())["levels"]
+    assert [row["level"] for row in rows] == ["fast", "balanced", "best"] * 2
+    assert rows[3]["face px"] > 1.7 * rows[0]["face px"]
+    assert all(row["swap"] > 0.3 for row in rows)
+    assert [row["cpu of best"] for row in rows][2::3] == [1.0, 1.0]
+    # Counted in processor time of the same frames in turns; fast does half of the work.
+    assert all(row["cpu of best"] < 0.9 for row in rows[::3])
+
+
+def test_an_unknown_quality_is_refused() -> None:
+    result = CliRunner().invoke(app, ["latency", "--quality", "fats"])
+    assert result.exit_code == 2
+    assert "expected one of auto, fast" in result.output
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows does not count the peak")
