@@ -20,17 +20,23 @@ _NEUTRAL_SECONDS = 4.0
 _LID_REACH = np.array([1.0, 0.7, 0.35, 0.1, 0.0], np.float32)
 _LIP_REACH = np.array([1.0, 1.0, 1.0, 0.8, 0.55, 0.3, 0.1, 0.0], np.float32)
 _WIDEST = 1.3
+_REST, _SHUT = 0.7, 0.2
 
 
 @dataclass(frozen=True)
 class _Opening:
-    """A ring of vertices that opens and closes: upper and lower rim in pairs, and who moves along with which pair."""
+    """A ring of vertices that opens and closes: upper and lower rim in pairs, and who moves along with which pair.
+
+    followers, pair: vertices and the pair that each follows.  way: how far, down positive.  profile: (pairs,), mean 1, how the
+    gap is spread over the pairs.
+    """
 
     upper: Indices
     lower: Indices
     followers: Indices
     pair: Indices
     way: Floats
+    profile: Floats
 
 
 def _opening(ring: NDArray[np.int32], steps: NDArray[np.int32], reach: Floats) -> _Opening:
@@ -47,7 +53,8 @@ def _opening(ring: NDArray[np.int32], steps: NDArray[np.int32], reach: Floats) -
     side = np.where(nearest < len(upper), -1.0, 1.0)
     corners = np.isin(np.arange(VERTICES), ring[[0, half]])
     way = (share * side * ~corners)[followers].astype(np.float32)
-    return _Opening(upper, lower, followers, (nearest % len(upper))[followers], way)
+    gaps = MEAN[lower, 1] - MEAN[upper, 1]
+    return _Opening(upper, lower, followers, (nearest % len(upper))[followers], way, (gaps / gaps.mean()).astype(np.float32))
 
 
 _LIDS = tuple(_opening(ring, STEPS_FROM_EYES, _LID_REACH) for ring in EYES)
@@ -78,19 +85,31 @@ class Resting:
 def offsets(source: Floats, neutral: Floats, now: Floats) -> Floats:
     """What has to be added to the face `now` so that it has the source's bones; all (468, 3), mean-face units.
 
-    A lid's gap is scaled by how much wider the source's eyes are, so that a closed eye stays closed; the gap between the
-    lips stays the target's, as it is speech.
+    A lid's gap is the source's in the target's state, so that a closed eye is closed whatever landmarks say of its lashes;
+    the gap between the lips stays the target's, as it is speech.
     """
     change = source - neutral
     for lid in _LIDS:
-        rest = float((neutral[lid.lower, 1] - neutral[lid.upper, 1]).mean())
-        gap = float((now[lid.lower, 1] - now[lid.upper, 1]).mean())
-        _scale(change, lid, float(np.clip(gap / max(rest, 1e-3), 0.0, _WIDEST)))
-    _scale(change, _MOUTH, 0.0)
+        _open(change, lid, _height(now, lid), _lids(now, neutral, source, lid))
+    _open(change, _MOUTH, 0.0, 0.0)
     return np.asarray(change * _SAY[:, None], np.float32)
 
 
-def _scale(change: Floats, opening: _Opening, share: float) -> None:
-    """Keep only a share of what the change does to a gap, in place."""
+def _height(face: Floats, opening: _Opening) -> float:
+    return float((face[opening.lower, 1] - face[opening.upper, 1]).mean())
+
+
+def _lids(now: Floats, neutral: Floats, source: Floats, lid: _Opening) -> float:
+    """How wide the source's eye has to be: shut where the target's is, and as much wider or narrower than at rest."""
+    # Somebody who squinted while their face was learned has wider eyes at rest than it seemed.
+    rest = max(_height(neutral, lid), _REST * _height(MEAN, lid))
+    share = _height(now, lid) / rest
+    # Landmarks of a shut eye keep a fifth of its height apart.
+    return _height(source, lid) * min(max((share - _SHUT) / (1 - _SHUT), 0.0), _WIDEST)
+
+
+def _open(change: Floats, opening: _Opening, now: float, wanted: float) -> None:
+    """Let the change bring a gap from `now` to `wanted`, in place; equal heights keep the gap as it is, pair by pair."""
     half = (change[opening.lower, 1] - change[opening.upper, 1]) / 2
-    change[opening.followers, 1] += opening.way * (share - 1.0) * half[opening.pair]
+    grow = np.float32((wanted - now) / 2) * opening.profile
+    change[opening.followers, 1] += opening.way * (grow - half)[opening.pair]

@@ -84,7 +84,8 @@ def relit(texture: Bytes, tone: Floats, light: Floats, out: Bytes) -> None:
     """A texture in another light: brightness takes the light's hue and its contrast, what differs in hue is only passed on.
 
     Each texel is tone * s + rest, with s its brightness against the tone's; the result is
-    tone * (1 + contrast * (s - 1)) * colour + contrast * rest, so that blotches and print grain are not lit up.
+    tone * (1 + contrast * (s - 1)) * colour + contrast * rest * (0.35 + 0.65 * colour, at most 1), so that blotches and print grain are not
+    lit up, and do not glow in the dark.
     texture: (h, w, 4) uint8 BGR and opacity, which is copied.  tone: (3,) float32.
     light: (h, w, 4) float32 of contrast, blue, green, red.  out: (h, w, 4) uint8, written whole.
     """
@@ -97,6 +98,8 @@ def relit(texture: Bytes, tone: Floats, light: Floats, out: Bytes) -> None:
             stretched = np.float32(1.0) + contrast * (brightness - np.float32(1.0))
             for k in range(3):
                 rest = np.float32(texture[y, x, k]) - tone[k] * brightness
-                value = tone[k] * stretched * light[y, x, k + 1] + contrast * rest + np.float32(0.5)
+                lit = light[y, x, k + 1]
+                dim = np.float32(0.35) + np.float32(0.65) * lit
+                value = tone[k] * stretched * lit + contrast * rest * min(dim, np.float32(1.0)) + np.float32(0.5)
                 out[y, x, k] = np.uint8(min(max(value, np.float32(0.0)), np.float32(255.0)))
             out[y, x, 3] = texture[y, x, 3]
