@@ -84,27 +84,34 @@ def merge(area: Bytes, patch: Bytes, mask: Bytes, seam: Floats, grain: Bytes, am
     """
     height, width = mask.shape
     rows, columns = seam.shape[:2]
+    zero, half = np.float32(0.0), np.float32(0.5)
     step_y, step_x = np.float32(rows / height), np.float32(columns / width)
     strength = np.float32(opacity / 255.0)
     loud = np.float32(amount)
+    # Where in the seam each column lies is the same in every line, and the two seam lines about a line are mixed once for it.
+    cells, shares = np.empty(width, np.int32), np.empty(width, np.float32)
+    for x in range(width):
+        fx = min(max((np.float32(x) + half) * step_x - half, zero), np.float32(columns - 1))
+        cells[x] = int(fx)
+        shares[x] = fx - np.float32(cells[x])
+    line = np.empty((columns + 1, 3), np.float32)
     for y in range(height):
-        fy = min(max((np.float32(y) + np.float32(0.5)) * step_y - np.float32(0.5), np.float32(0.0)), np.float32(rows - 1))
+        fy = min(max((np.float32(y) + half) * step_y - half, zero), np.float32(rows - 1))
         y0 = int(fy)
         y1 = min(y0 + 1, rows - 1)
         wy = fy - np.float32(y0)
+        for x in range(columns + 1):
+            for k in range(3):
+                cell = min(x, columns - 1)
+                line[x, k] = seam[y0, cell, k] + wy * (seam[y1, cell, k] - seam[y0, cell, k])
         for x in range(width):
             if mask[y, x] == 0:
                 continue
             alpha = mask[y, x] * strength
-            fx = min(max((np.float32(x) + np.float32(0.5)) * step_x - np.float32(0.5), np.float32(0.0)), np.float32(columns - 1))
-            x0 = int(fx)
-            x1 = min(x0 + 1, columns - 1)
-            wx = fx - np.float32(x0)
+            x0 = cells[x]
             noise = (np.float32(grain[y, x]) - np.float32(128.0)) * loud
             for k in range(3):
-                upper = seam[y0, x0, k] + wx * (seam[y0, x1, k] - seam[y0, x0, k])
-                lower = seam[y1, x0, k] + wx * (seam[y1, x1, k] - seam[y1, x0, k])
-                value = np.float32(patch[y, x, k]) + upper + wy * (lower - upper) + noise
-                value = min(max(value, np.float32(0.0)), np.float32(255.0))
+                value = np.float32(patch[y, x, k]) + line[x0, k] + shares[x] * (line[x0 + 1, k] - line[x0, k]) + noise
+                value = min(max(value, zero), np.float32(255.0))
                 below = np.float32(area[y, x, k])
-                area[y, x, k] = np.uint8(below + alpha * (value - below) + np.float32(0.5))
+                area[y, x, k] = np.uint8(below + alpha * (value - below) + half)

@@ -73,3 +73,16 @@ def test_merge_mixes_by_mask_opacity_seam_and_grain() -> None:
     untouched = flat(50)
     compose.merge(untouched, flat(100), mask, seam, grain, 0.0, 0.0)
     assert (untouched == 50).all()
+
+
+@pytest.mark.parametrize("small", [(1, 1), (5, 3), (56, 56), (300, 200)])
+def test_merge_stretches_the_seam_as_opencv_does(small: tuple[int, int]) -> None:
+    random = np.random.default_rng(3)
+    area, patch = (random.integers(0, 256, (97, 131, 3), np.uint8) for _ in range(2))
+    mask, grain = random.integers(0, 256, (97, 131), np.uint8), random.integers(100, 156, (97, 131), np.uint8)
+    seam = random.normal(0, 20, (*small, 3)).astype(np.float32)
+    stretched = cv2.resize(seam, (131, 97), interpolation=cv2.INTER_LINEAR) if small != (1, 1) else seam
+    wanted = np.clip(patch + stretched + 0.5 * (grain[..., None] - 128.0), 0, 255)
+    expected = area + 0.7 * mask[..., None] / 255 * (wanted - area)
+    compose.merge(area, patch, mask, seam, grain, 0.5, 0.7)
+    assert np.abs(area - expected).max() < 1
