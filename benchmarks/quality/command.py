@@ -106,11 +106,13 @@ def plainly() -> Iterator[None]:
 
 
 def _tables(document: dict[str, Any]) -> None:
-    from benchmarks.quality.figures import tables
+    from benchmarks.quality.figures import asked, tables
     from benchmarks.quality.scale import CAVEAT, QUOTED
 
     for title, columns, lines in tables(document["rows"], [judge["name"] for judge in document["judges"]]):
         report.show(title, columns, lines)
+    for engine, found in document["overall"].items():
+        report.show(f"What is asked of {engine}", ["figure", "asked", "found", "kept"], asked(found, document["judges"]))
     if "occlusion" in document:
         from benchmarks.quality import objects
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import report
-from benchmarks.quality.figures import distance_from_best
+from benchmarks.quality.figures import cost
 from realtime.frame import RealtimeError
 
 # A change below this share of a figure is nobody's, however steadily it shows.
@@ -70,7 +70,7 @@ def _change(name: str, old: list[Mapping[str, Any]], new: list[Mapping[str, Any]
     # The same frames stand in both reports, so what all cases share in direction is no chance even where frames scatter.
     paired = float((second - first).std(ddof=1) / np.sqrt(len(old))) if len(old) > 3 else None
     noise = max(2 * (within if paired is None else paired), _LEAST * abs(before))
-    worse = [distance_from_best(name, value) for value in (before, after)]
+    worse = [cost(name, value) for value in (before, after)]
     if abs(after - before) <= noise:
         verdict = "same"
     elif worse[0] is None or worse[1] is None:

@@ -1,17 +1,36 @@
-"""What the figures are called, which way is better, and how they are summed up."""
+"""Which way each figure is better, what is asked of it, and the tables that sum them up."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-_HIGHER = frozenset({"source", "nearer", "retrieved", "rescaled", "same", "worn"})
-_LOWER = frozenset({"target", "target_mean", "distance", "spread", "lost"})
+from benchmarks.quality.meanings import FIGURES, Figure
+
+_IDENTITY: dict[str, Figure] = {
+    "source": Figure("cosine result - source", "cosine", "higher"),
+    "target": Figure("cosine result - target, the same frame untouched", "cosine", "lower"),
+    "target_mean": Figure("cosine result - target, the clip's mean", "cosine", "lower"),
+    "base": Figure("cosine source - target", "cosine", "none"),
+    "rescaled": Figure("cosine result - source, strangers 0 and one person's photos 1", "1 = the same person", "higher"),
+    "nearer": Figure("frames in which the result is nearer the source than the target", "share", "higher"),
+    "retrieved": Figure("frames in which the source is the nearest of all sources and the target", "share", "higher"),
+    "spread": Figure("how far the frames of the result lie about their mean", "1 - cosine", "lower"),
+    "spread_target": Figure("the same in the target", "1 - cosine", "none"),
+    "distance": Figure("Euclidean distance result - source", "distance", "lower"),
+    "distance_target": Figure("Euclidean distance result - target", "distance", "higher"),
+    "distance_base": Figure("Euclidean distance source - target", "distance", "none"),
+    "same": Figure("frames in which the judge takes the result for the source", "share", "higher"),
+    "worn": Figure("frames with the new face on", "share", "higher"),
+    "lost": Figure("frames in which somebody was lost and covered", "share", "lower"),
+}
 _PARTS = ("_half", "_frontal")
-# What only describes the clip or the source, or says how a figure is made up.
-_NEUTRAL = ("base", "distance_base", "spread_target", "skin_tone_offset_delta_e", "flicker_still_percent")
+# What the project asks of strangers, of dlib's distance and of the frontal cosines of the ArcFace family.
+_ASKED = {"nearer_half": 0.95, "distance": 0.45}
+_ASKED_COSINES = {"source_frontal": 0.60, "target_frontal": 0.28}
 TABLE = (
     ("source", "source"),
     ("target", "target"),
@@ -33,7 +52,7 @@ KEPT = (
     ("background_changed_px", "background px"),
 )
 STEADY = (
-    ("seam_energy_delta_e", "seam ΔE"),
+    ("seam_step_delta_e", "seam ΔE"),
     ("sharpness_ratio", "sharpness"),
     ("noise_ratio", "noise"),
     ("jitter_ratio", "jitter"),
@@ -44,24 +63,38 @@ STEADY = (
 """The other figures that tables show, with their headings."""
 
 
-def distance_from_best(name: str, value: float) -> float | None:
-    """How bad a figure is, the less the better; None for one that is neither good nor bad.
+def meaning(name: str, distances: bool = True) -> Figure | None:
+    """What is known of a figure, `judge.name` or a measure's; None for one that nobody has described.
 
-    Ratios result / target are best at 1; errors, offsets and distances at 0; the rest as their names say.
+    distances: whether the judge's own measure is a distance, which decides what is asked of it.
     """
-    plain = name.rpartition(".")[2]
+    judged, plain = "." in name, name.rpartition(".")[2]
+    if not judged and plain in FIGURES:
+        return FIGURES[plain]
+    bare = plain
     for part in _PARTS:
-        plain = plain.removesuffix(part)
-    if plain in _NEUTRAL or plain.startswith("pose_offset") or "_target_" in plain or plain == "codec_kbps":
-        return None
-    if plain.endswith("_ratio"):
-        return abs(value - 1)
-    if plain in _HIGHER or plain.endswith("iou"):
-        return -value
-    if plain == "distance_target":
-        return -value
-    errors = ("_error", "_px", "_delta_e", "_levels", "_percent", "_deg", "_ms", "_share", "_worst", "_db")
-    return value if plain in _LOWER or any(ending in plain for ending in errors) else None
+        bare = bare.removesuffix(part)
+    known = _IDENTITY.get(bare)
+    asked = _ASKED if distances else _ASKED_COSINES
+    return replace(known, limit=asked[plain]) if known and judged and plain in asked else known
+
+
+def cost(name: str, value: float) -> float | None:
+    """How bad a figure is, the less the better; None for one that is neither good nor bad."""
+    known = meaning(name)
+    return None if known is None or known.better == "none" else known.cost(value)
+
+
+def asked(found: Mapping[str, float], judges: Sequence[Mapping[str, Any]]) -> list[list[object]]:
+    """(figure, asked, found, whether it is kept) of everything that the project asks."""
+    distances = {judge["name"]: judge["distances"] for judge in judges}
+    lines: list[list[object]] = []
+    for name, value in found.items():
+        known = meaning(name, distances.get(name.rpartition(".")[0], True))
+        if known is not None and known.limit is not None:
+            sign = "at least" if known.better == "higher" else "at most"
+            lines.append([name, f"{sign} {known.limit:g}", f"{value:.3f}", "yes" if known.kept(value) else "no"])
+    return lines
 
 
 def overall(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
@@ -101,4 +134,4 @@ def _name(row: Mapping[str, Any], several: bool) -> str:
     return f"{row['clip']} + {row['source']}" + (f", {row['engine']}" if several else "")
 
 
-__all__ = ["KEPT", "STEADY", "TABLE", "distance_from_best", "overall", "tables"]
+__all__ = ["KEPT", "STEADY", "TABLE", "asked", "cost", "meaning", "overall", "tables"]

@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks import report
 from benchmarks.quality import ablation, objects, store
-from benchmarks.quality.figures import tables
+from benchmarks.quality.figures import asked, tables
 from benchmarks.quality.scale import CAVEAT, QUOTED
 
 _SHOWN = 8
@@ -56,6 +56,9 @@ def _parts(document: Mapping[str, Any]) -> Iterable[str]:
         yield f"<li>{escape(judge['name'])}: {escape(text)} <span class=soft>sha256 {judge['sha256'][:16]}…</span></li>"
     yield "".join(f"<li>{escape(who)}: {escape(value)}</li>" for who, value in QUOTED)
     yield f'</ul><p class="soft">{escape(CAVEAT)}</p>'
+    for engine, found in document["overall"].items():
+        yield f"<h2>What is asked of {escape(engine)}</h2>"
+        yield _table(["figure", "asked", "found", "kept"], asked(found, document["judges"]))
     if "occlusion" in document:
         yield f"<h2>Objects before the face</h2>{_table(*objects.table(document['occlusion']))}"
     if "ablation" in document:

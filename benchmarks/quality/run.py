@@ -13,6 +13,7 @@ from benchmarks.quality import attributes, identity, realism, sheets, temporal
 from benchmarks.quality.cases import Case, Source
 from benchmarks.quality.codec import Call, Line, Link
 from benchmarks.quality.judges import Embedding, Judge
+from benchmarks.quality.meanings import merge
 from benchmarks.quality.scale import Scale
 from benchmarks.quality.watch import Entering, Leaving
 from models.detector import Detector
@@ -128,15 +129,13 @@ def _result(case: Case, jury: Jury, mine: int, seen: Leaving) -> dict[str, Any]:
 
 
 def _windows(seen: Leaving) -> tuple[dict[str, float], dict[str, float]]:
-    """The mean of each figure over the windows, by their lengths, and its standard error where there are several."""
-    means, errors = {}, {}
+    """The figures of all windows together, and the standard error of each where there are several."""
+    errors = {}
     for name in dict.fromkeys(name for _, figures in seen.figures for name in figures):
         values = np.array([figures[name] for _, figures in seen.figures if name in figures])
-        say = np.array([length for length, figures in seen.figures if name in figures], np.float64)
-        means[name] = float(np.average(values, weights=say))
         if len(values) > 1:
             errors[name] = float(values.std(ddof=1) / np.sqrt(len(values)))
-    return means, errors
+    return merge([(figures, length) for length, figures in seen.figures]), errors
 
 
 def _error(values: Embedding) -> float:

@@ -86,7 +86,7 @@ class Session:
         document: dict[str, Any] = {"every": self.every, "seconds": self.seconds, "settings": list(self.changes)}
         document["call"] = self.call.name if self.call else None
         document["judges"] = [
-            {"name": judge.name, "sha256": judge.sha256, "scale": asdict(known) if known else None}
+            {"name": judge.name, "sha256": judge.sha256, "distances": judge.distances, "scale": asdict(known) if known else None}
             for judge, known in zip(self.jury.judges, self.jury.scales, strict=True)
         ]
         with _progress(total) as tell:

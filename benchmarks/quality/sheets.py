@@ -15,7 +15,7 @@ from benchmarks.quality.shot import Shot
 from realtime.frame import Image
 
 SIDE = 256
-_MARGIN = 1.7
+_MARGIN = 1.5
 _QUALITY = [cv2.IMWRITE_JPEG_QUALITY, 90]
 
 
