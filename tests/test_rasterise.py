@@ -62,10 +62,10 @@ def test_broken_coordinates_draw_nothing() -> None:
     assert (first == -1).all()
 
 
-def test_relit_gives_brightness_the_lights_hue_and_leaves_differences_of_hue_as_they_are() -> None:
+def test_relit_gives_brightness_the_lights_hue_and_does_not_light_differences_of_hue_up() -> None:
     tone = np.array([100, 100, 100], np.float32)
     texture = np.array([[[120, 120, 120, 77], [90, 100, 110, 255], [255, 255, 255, 1]]], np.uint8)
     light = np.array([[[0.5, 1.0, 2.0, 0.5], [0.5, 1.0, 2.0, 0.5], [1.0, 3.0, 1.0, 0.1]]], np.float32)
     out = np.empty_like(texture)
     relit(texture, tone, light, out)
-    np.testing.assert_array_equal(out, [[[110, 220, 55, 77], [95, 200, 55, 255], [255, 255, 26, 1]]])
+    np.testing.assert_array_equal(out, [[[110, 220, 55, 77], [95, 200, 53, 255], [255, 255, 26, 1]]])
