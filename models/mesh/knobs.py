@@ -39,6 +39,6 @@ class Effort:
 # would be seen bare for a frame.
 LEVELS = {
     "fast": Effort(largest=256, occlusion_every=4, light_every=3, seam_every=2, search=2.0),
-    "balanced": Effort(largest=480, occlusion_every=2, light_every=2),
+    "balanced": Effort(largest=512, occlusion_every=2, light_every=2),
     "best": Effort(),
 }
