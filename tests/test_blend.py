@@ -129,3 +129,26 @@ def test_patches_anywhere_are_cut_to_the_frame(scene: Frame, matrix: list[list[f
 def test_nothing_to_do_returns_the_frame_itself(scene: Frame) -> None:
     frame = replace(scene, faces=())
     assert Blend(BlendSettings())(frame) is frame
+
+
+def test_the_seam_does_not_pump_with_what_flickers_about_the_face_but_follows_a_lamp(scene: Frame) -> None:
+    """The brightness about the face trembles by 3 levels: its middle keeps still; a step of 30 is followed within a frame."""
+    patch = scene.faces[0].patch
+    left, top = (int(v) for v in patch.matrix[:, 2])
+    height, width = patch.mask.shape
+    outside = np.ones(scene.image.shape[:2], bool)
+    outside[top : top + height, left : left + width] = patch.mask < 250
+    tremble = np.random.default_rng(0).choice([-3, 3], 12)
+
+    def middles(levels: np.ndarray) -> np.ndarray:
+        blend, found = Blend(BlendSettings(grain=0)), []
+        for index, level in enumerate(levels):
+            image = np.clip(scene.image.astype(int) + outside[..., None] * level, 0, 255).astype(np.uint8)
+            shown = blend(replace(scene, image=image, index=index, time=index / 30)).image
+            found.append(shown[top + height // 3 : top + height // 2, left + width // 3 : left + 2 * width // 3].mean())
+        return np.array(found)
+
+    assert np.std(middles(tremble)[4:]) < 0.5
+    lamp = middles(np.array([0, 0, 30, 30, 30]))
+    assert lamp[2] - lamp[1] > 0.7 * (lamp[4] - lamp[1])
+    assert lamp[4] - lamp[1] > 8

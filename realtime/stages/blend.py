@@ -21,17 +21,21 @@ _MEASURE_EVERY = 6
 _HOLD_SECONDS = 1.0
 # Pixels of a face's side that are enough to read its seam from; the rest of a large one is left out.
 _SEAM_SIDE = 224
+_SEAM_SECONDS = 0.4
+# A mean change of so many grey levels is another light, twice as many leave nothing of the old one.
+_SUDDEN = 5.0
 
 
 @dataclass
 class _Look:
-    """What the camera does to a face now, the seam (s, t, 3) and its age in frames, and the last patch that was shown on it."""
+    """What the camera does to a face now, the seam (s, t, 3), its age in frames and time, and the last patch that was shown on it."""
 
     blur: float = 0.0
     noise: float = 0.0
     age: int = 0
     seam: NDArray[np.float32] | None = None
     seam_age: int = 0
+    seam_time: float = 0.0
     patch: Patch | None = None
     box: Points | None = None
     time: float = 0.0
@@ -60,7 +64,7 @@ class Blend:
         for face in sorted(painted, key=lambda face: face.patch is not None):
             look = self._looks.setdefault(-1 if face.track is None else face.track, _Look())
             if face.patch is not None:
-                self._set(image, face.patch, look, settings)
+                self._set(image, face.patch, look, frame.time, settings)
                 look.patch, look.box, look.time = face.patch, face.box, frame.time
             else:
                 self._cover(image, face, look, frame.time, settings)
@@ -73,18 +77,18 @@ class Blend:
             shift = ((face.box[:2] + face.box[2:]) - (look.box[:2] + look.box[2:])) / 2
             matrix = look.patch.matrix.copy()
             matrix[:, 2] += np.rint(shift)
-            self._set(image, replace(look.patch, matrix=matrix), look, settings)
+            self._set(image, replace(look.patch, matrix=matrix), look, time, settings)
         else:
             cover(image, face.box, "blank" if settings.on_lost == "blank" else "blur")
 
-    def _set(self, image: Image, patch: Patch, look: _Look, settings: BlendSettings) -> None:
+    def _set(self, image: Image, patch: Patch, look: _Look, time: float, settings: BlendSettings) -> None:
         placed = _place(patch, image.shape[0], image.shape[1])
         if placed is None:
             return
         picture, mask, (left, top) = placed
         height, width = mask.shape
         area = image[top : top + height, left : left + width]
-        seam = self._seam(area, picture, mask, look) * np.float32(settings.seam) if settings.seam else np.zeros((1, 1, 3), np.float32)
+        seam = self._seam(area, picture, mask, look, time) * np.float32(settings.seam) if settings.seam else np.zeros((1, 1, 3), np.float32)
         if settings.grain:
             self._measure(area, picture, mask, look)
             if look.blur * settings.grain > 0.3:
@@ -95,13 +99,22 @@ class Blend:
             grain = cv2.resize(self._grain, (width, height), interpolation=cv2.INTER_NEAREST)
         compose.merge(area, picture, mask, seam, grain, look.noise * settings.grain / _GRAIN_UNIT, settings.opacity)
 
-    def _seam(self, area: Image, picture: Image, mask: Image, look: _Look) -> NDArray[np.float32]:
-        """What to add to the patch for this frame; measured anew in every n-th."""
+    def _seam(self, area: Image, picture: Image, mask: Image, look: _Look, time: float) -> NDArray[np.float32]:
+        """What to add to the patch for this frame; measured anew in every n-th, and steadied."""
         look.seam_age += 1
-        if look.seam is None or look.seam_age >= self.effort.seam_every:
-            step = max(1, max(mask.shape) // _SEAM_SIDE)
-            look.seam = compose.membrane(area[::step, ::step], picture[::step, ::step], mask[::step, ::step])
-            look.seam_age = 0
+        if look.seam is not None and look.seam_age < self.effort.seam_every:
+            return look.seam
+        step = max(1, max(mask.shape) // _SEAM_SIDE)
+        found = compose.membrane(area[::step, ::step], picture[::step, ::step], mask[::step, ::step])
+        before, look.seam = look.seam, found
+        if before is not None:
+            if before.shape != found.shape:
+                before = cv2.resize(before, found.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+            # A lamp that goes on is followed at once; what changes little changes slowly, or the rim's pixels would flicker.
+            sudden = (float(np.abs(found - before).mean()) - _SUDDEN) / _SUDDEN
+            rate = max(1 - float(np.exp(-max(0.0, time - look.seam_time) / _SEAM_SECONDS)), min(max(sudden, 0.0), 1.0))
+            look.seam = before + np.float32(rate) * (found - before)
+        look.seam_age, look.seam_time = 0, time
         return look.seam
 
     @staticmethod
