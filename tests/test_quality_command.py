@@ -145,6 +145,11 @@ def test_a_source_that_fails_the_gate_is_named(tmp_path: Path, photo: Path, coll
     assert "too small" in result.output
 
 
+def _wish(arguments: list[Any]) -> tuple[Any, ...]:
+    """The first fields of a Wish: clips and sources, one judge, one engine, no changes, no labelled people."""
+    return [str(arguments[1])], [str(arguments[3])], ["dlib"], ["mesh"], 5, None, [], []
+
+
 def _report(values: dict[str, float], error: float = 0.0) -> dict[str, Any]:
     return {"rows": [{"engine": "mesh", "clip": "c", "source": "s", "metrics": values, "errors": dict.fromkeys(values, error)}]}
 
@@ -177,6 +182,37 @@ def test_what_is_asked_depends_on_the_judge() -> None:
         ("pose_error_deg", "yes"),
     ]
     assert cost("dlib.distance_target", 0.9) < cost("dlib.distance_target", 0.5)  # type: ignore[operator]
+
+
+def test_the_source_has_to_be_found_among_more_people(tmp_path: Path, photo: Path, collins: Picture) -> None:
+    """One of the others is the source again, in a picture that the result was made from too: the nearest is no longer sure."""
+    twin = tmp_path / "twin.png"
+    cv2.imwrite(str(twin), collins)
+    case = ["--clips", photo, "--sources", portrait("collins")]
+    seen = session.Session.open(session.Wish(*_wish(case), [str(twin), str(portrait("collins"))], None, None), tmp_path)
+    # The very file of the source is no other person; the copy in another file is one embedding more.
+    assert [other.name for other in seen.others] == ["twin"]
+    first, second = seen.jury.gallery["dlib"]
+    np.testing.assert_allclose(first, second, atol=1e-6)
+
+
+def test_somebody_enrolled_is_known_by_the_photos_given(tmp_path: Path, photo: Path) -> None:
+    (case,) = cases.gather([str(photo)], [f"eileen={portrait('collins')}"], None)
+    assert (case.source.name, case.source.given, case.source.photos) == ("eileen", "eileen", (portrait("collins"),))
+
+
+def test_faceforensics_pairs_are_run_as_they_are_named(tmp_path: Path) -> None:
+    for name in ("000", "003"):
+        path = tmp_path / f"original_sequences/youtube/c23/videos/{name}.mp4"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"clip")
+    with pytest.raises(RealtimeError, match="no manipulated clips"):
+        cases.gather([str(tmp_path)], [], None)
+    path = tmp_path / "manipulated_sequences/FaceSwap/c23/videos/000_003.mp4"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"clip")
+    (case,) = cases.gather([str(tmp_path)], [], None)
+    assert (case.clip.name, case.source.name) == ("000", "003")
 
 
 def test_people_of_whom_there_are_only_clips_become_photos(tmp_path: Path, hopper: Picture) -> None:

@@ -50,11 +50,10 @@ def gather(clips: Sequence[str], sources: Sequence[str], seconds: float | None) 
         pairs = [pair for folder in forensic for pair in folder.pairs]
         if not pairs:
             raise RealtimeError(f"{clips[0]} has no manipulated clips called 000_003.mp4 to say who goes on whom; give --sources.")
-        people = {file: person(file) for _, file in pairs}
-        return [Case(_clip(target), people[file]) for target, file in pairs]
+        return [Case(_clip(target), person(file)) for target, file in pairs]
     targets = [clip for name in clips for clip in _clips(name)] or [_animated(name, seconds) for name in _PORTRAITS]
-    people_given = [source for name in sources for source in _sources(name)]
-    faces = people_given or [Source(name, str(portrait(name)), (portrait(name),)) for name in _PORTRAITS]
+    given = [source for name in sources for source in people(name)]
+    faces = given or [Source(name, str(portrait(name)), (portrait(name),)) for name in _PORTRAITS]
     for kind, names in (("clips", [clip.name for clip in targets]), ("sources", [source.name for source in faces])):
         double = sorted({name for name in names if names.count(name) > 1})
         if double:
@@ -93,7 +92,7 @@ def _animated(name: str, seconds: float | None) -> Clip:
     return Clip(f"{name}-moving", settings, portrait(name))
 
 
-def _sources(text: str) -> list[Source]:
+def people(text: str) -> list[Source]:
     """GIVEN or GIVEN=PHOTO[,PHOTO]: a photo, a folder of them, or somebody enrolled with the photos that the judges may see."""
     given, equals, photos = text.partition("=")
     path = Path(given).expanduser()
@@ -106,8 +105,9 @@ def _sources(text: str) -> list[Source]:
     if path.is_dir():
         found = read(path)
         firsts = [files[0] for files in found.people.values()] or list(found.photos)
-        people = {files[0]: (name, files) for name, files in found.people.items()}
-        return [Source(people.get(file, (file.stem, ()))[0], str(file), people.get(file, ("", (file,)))[1]) for file in firsts]
+        named = {files[0]: (name, files) for name, files in found.people.items()}
+        whole = [(file, *named.get(file, (file.stem, (file,)))) for file in firsts]
+        return [Source(name, str(file), files) for file, name, files in whole]
     if path.is_file():
         return [Source(path.stem, str(path), (path,))]
     if path.suffix or "/" in given or "\\" in given:
@@ -119,4 +119,4 @@ def _same(first: Path, second: Path) -> bool:
     return second.exists() and first.resolve() == second.expanduser().resolve()
 
 
-__all__ = ["Case", "Clip", "Source", "gather", "person"]
+__all__ = ["Case", "Clip", "Source", "gather", "people", "person"]

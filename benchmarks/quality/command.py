@@ -15,7 +15,7 @@ from typer.core import TyperCommand
 from benchmarks import report
 from realtime.frame import RealtimeError
 
-_GREEDY = frozenset({"--clips", "--sources", "--judge", "--engines", "--set", "--people"})
+_GREEDY = frozenset({"--clips", "--sources", "--judge", "--engines", "--set", "--people", "--gallery"})
 
 
 class Greedy(TyperCommand):
@@ -44,6 +44,7 @@ def quality(
     every: Annotated[int, typer.Option(min=1, max=100, help="Judge every n-th frame; measure 24 frames in a row of each 24 n.")] = 5,
     seconds: Annotated[float | None, typer.Option(min=0.04, help="Of each clip, from its start.")] = None,
     set: Annotated[list[str] | None, typer.Option("--set", help="One setting: section.key=value.")] = None,
+    gallery: Annotated[list[str] | None, typer.Option(help="Photos of more people, among whom the source has to be found again.")] = None,
     people: Annotated[
         list[Path] | None, typer.Option(help="Labelled faces (LFW folder or tar files) to measure the judges' scales on.")
     ] = None,
@@ -66,13 +67,14 @@ def quality(
             say(_read(compare[0]), _read(compare[1]))
             return
         check_places({"--json": json, "--plot": plot, "--html": html, "--sheet": sheet, "--markdown": markdown})
-        from benchmarks.quality.session import Session
+        from benchmarks.quality.session import Session, Wish
 
         names = [name for text in engines or ["mesh"] for name in text.split(",") if name]
         with TemporaryDirectory() as folder:
-            session = Session.open(
-                clips or [], sources or [], judge or ["dlib"], names, every, seconds, set or [], people or [], resume, call, Path(folder)
+            wish = Wish(
+                clips or [], sources or [], judge or ["dlib"], names, every, seconds, set or [], people or [], gallery or [], resume, call
             )
+            session = Session.open(wish, Path(folder))
             document = session.measure(ablate, occlusion)
         _tables(document)
         if ablate:
@@ -106,13 +108,13 @@ def plainly() -> Iterator[None]:
 
 
 def _tables(document: dict[str, Any]) -> None:
-    from benchmarks.quality.figures import asked, tables
+    from benchmarks.quality.figures import demands, tables
     from benchmarks.quality.scale import CAVEAT, QUOTED
 
     for title, columns, lines in tables(document["rows"], [judge["name"] for judge in document["judges"]]):
         report.show(title, columns, lines)
-    for engine, found in document["overall"].items():
-        report.show(f"What is asked of {engine}", ["figure", "asked", "found", "kept"], asked(found, document["judges"]))
+    for title, columns, lines in demands(document):
+        report.show(title, columns, lines)
     if "occlusion" in document:
         from benchmarks.quality import objects
 

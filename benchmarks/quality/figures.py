@@ -27,6 +27,7 @@ _IDENTITY: dict[str, Figure] = {
     "worn": Figure("frames with the new face on", "share", "higher"),
     "lost": Figure("frames in which somebody was lost and covered", "share", "lower"),
 }
+_OBJECTS = {"mean_iou": Figure("overlap of what was kept on top and what lay there, mean over the objects", "IoU", "higher", 0.85)}
 _PARTS = ("_half", "_frontal")
 # What the project asks of strangers, of dlib's distance and of the frontal cosines of the ArcFace family.
 _ASKED = {"nearer_half": 0.95, "distance": 0.45}
@@ -74,7 +75,7 @@ def meaning(name: str, distances: bool = True) -> Figure | None:
     bare = plain
     for part in _PARTS:
         bare = bare.removesuffix(part)
-    known = _IDENTITY.get(bare)
+    known = _IDENTITY.get(bare) or _OBJECTS.get(plain)
     asked = _ASKED if distances else _ASKED_COSINES
     return replace(known, limit=asked[plain]) if known and judged and plain in asked else known
 
@@ -83,6 +84,17 @@ def cost(name: str, value: float) -> float | None:
     """How bad a figure is, the less the better; None for one that is neither good nor bad."""
     known = meaning(name)
     return None if known is None or known.better == "none" else known.cost(value)
+
+
+def demands(document: Mapping[str, Any]) -> list[tuple[str, list[str], list[list[object]]]]:
+    """(title, columns, lines) of what is asked of each engine of a report."""
+    covered = document.get("occlusion", [])
+    more = {"mean_iou": float(np.mean([row["metrics"]["mean_iou"] for row in covered]))} if covered else {}
+    columns = ["figure", "asked", "found", "kept"]
+    return [
+        (f"What is asked of {engine}", columns, asked(found | more, document["judges"]))
+        for engine, found in document["overall"].items()
+    ]
 
 
 def asked(found: Mapping[str, float], judges: Sequence[Mapping[str, Any]]) -> list[list[object]]:
@@ -134,4 +146,4 @@ def _name(row: Mapping[str, Any], several: bool) -> str:
     return f"{row['clip']} + {row['source']}" + (f", {row['engine']}" if several else "")
 
 
-__all__ = ["KEPT", "STEADY", "TABLE", "asked", "cost", "meaning", "overall", "tables"]
+__all__ = ["KEPT", "STEADY", "TABLE", "asked", "cost", "demands", "meaning", "overall", "tables"]

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import report
-from benchmarks.quality import ablation, objects, store
-from benchmarks.quality.figures import asked, tables
+from benchmarks.quality import ablation, objects, sheets, store
+from benchmarks.quality.figures import demands, tables
 from benchmarks.quality.scale import CAVEAT, QUOTED
 
 _SHOWN = 8
+# With more cases than this each shows fewer frames, so that a browser can still open the page.
+_FEW = 12
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1b1b1f; --paper: #fbfbfd; --line: #d5d5dc; --soft: #62626c; --card: #ffffff }
 @media (prefers-color-scheme: dark) { :root { --ink: #ececf1; --paper: #17171a; --line: #3a3a42; --soft: #a0a0ab; --card: #202025 } }
@@ -56,9 +58,8 @@ def _parts(document: Mapping[str, Any]) -> Iterable[str]:
         yield f"<li>{escape(judge['name'])}: {escape(text)} <span class=soft>sha256 {judge['sha256'][:16]}…</span></li>"
     yield "".join(f"<li>{escape(who)}: {escape(value)}</li>" for who, value in QUOTED)
     yield f'</ul><p class="soft">{escape(CAVEAT)}</p>'
-    for engine, found in document["overall"].items():
-        yield f"<h2>What is asked of {escape(engine)}</h2>"
-        yield _table(["figure", "asked", "found", "kept"], asked(found, document["judges"]))
+    for title, columns, lines in demands(document):
+        yield f"<h2>{escape(title)}</h2>{_table(columns, lines)}"
     if "occlusion" in document:
         yield f"<h2>Objects before the face</h2>{_table(*objects.table(document['occlusion']))}"
     if "ablation" in document:
@@ -69,11 +70,14 @@ def _parts(document: Mapping[str, Any]) -> Iterable[str]:
     yield _frames(document["rows"], "worst", first)
     yield f"<h2>Best frames</h2>{_frames(document['rows'], 'best', first)}"
     yield "<h2>Every case</h2>"
+    wanted = 10 if len(document["rows"]) <= _FEW else 3
     for row in document["rows"]:
+        spread = row["stills"]["spread"]
+        shown = [spread[position] for position in sheets.evenly(len(spread), wanted)]
         title = f"{row['clip']} + {row['source']} ({row['engine']})"
         counts = f"{row['frames']} frames, {row['judged']} judged, {row['unseen']} measured without a face in the result"
         yield f'<h3>{escape(title)}</h3><p class="soft">{counts}</p>'
-        yield f'<div class="frames">{"".join(_figure(row, position, first) for position in row["stills"]["spread"])}</div>'
+        yield f'<div class="frames">{"".join(_figure(row, position, first) for position in shown)}</div>'
     yield "</body></html>\n"
 
 

@@ -22,9 +22,10 @@ def draw(path: Path, rows: Sequence[Mapping[str, Any]], judges: Sequence[str]) -
             values = [row["metrics"].get(f"{judge}.{key}", np.nan) for row in rows]
             bars.bar(places + (shift - 1) * 0.27, values, 0.25, label={"base": "source - target"}.get(key, f"result - {key}"))
         bars.set(title=f"{judge}: mean cosine", xticks=places)
-        bars.set_xticklabels(names, fontsize=6)
+        many = len(rows) > 10
+        bars.set_xticklabels([name.replace("\n", " + ") for name in names] if many else names, fontsize=6, rotation=90 if many else 0)
         low = min((row["metrics"].get(f"{judge}.{key}", 1.0) for row in rows for key in ("source", "target", "base")), default=0.0)
-        bars.set_ylim(min(0.0, low) if low < 0.4 else low - 0.05, None)
+        bars.set_ylim(min(0.0, low - 0.02) if low < 0.4 else low - 0.05, None)
         bars.legend(fontsize=7, ncols=3)
         for row, name in zip(rows, names, strict=True):
             series = row["series"]

@@ -37,11 +37,16 @@ class Jury:
     gallery: dict[str, list[Embedding]]
 
     @classmethod
-    def assemble(cls, judges: Sequence[Judge], scales: Sequence[Scale | None], sources: Sequence[Source]) -> Jury:
-        """Show every source's photos to every judge; raises RealtimeError for a photo in which no face is found."""
+    def assemble(
+        cls, judges: Sequence[Judge], scales: Sequence[Scale | None], sources: Sequence[Source], others: Sequence[Source] = ()
+    ) -> Jury:
+        """Show every source's photos to every judge, then those of other people, who only make finding the source harder.
+
+        Raises RealtimeError for a photo in which no face is found.
+        """
         gallery: dict[str, list[Embedding]] = {judge.name: [] for judge in judges}
         with closing(Detector()) as detector, closing(Landmarker()) as landmarker:
-            for source in sources:
+            for source in (*sources, *others):
                 views = []
                 for photo in source.photos:
                     image = read_photo(photo)

@@ -11,67 +11,62 @@ from typing import Any
 
 from benchmarks import report
 from benchmarks.quality import ablation, objects, scale, store
-from benchmarks.quality.cases import Case, gather
+from benchmarks.quality.cases import Case, Source, gather, people
 from benchmarks.quality.codec import CALLS, Call
 from benchmarks.quality.figures import overall
 from benchmarks.quality.folders import labelled
-from benchmarks.quality.judges import Embedding, open_judges
+from benchmarks.quality.judges import Embedding, Judge, open_judges
 from benchmarks.quality.run import Jury, run
 from benchmarks.quality.stills import photographed
 from realtime.frame import RealtimeError
 from realtime.settings import Draft
 
 
-@dataclass
-class Session:
-    """What is to be run and how; see the command's options."""
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the command line asks for; see the command's options."""
 
-    cases: Sequence[Case]
-    jury: Jury
+    clips: Sequence[str]
+    sources: Sequence[str]
+    judges: Sequence[str]
     engines: Sequence[str]
     every: int
     seconds: float | None
     changes: Sequence[str]
+    people: Sequence[Path]
+    gallery: Sequence[str]
     resume: Path | None
+    call: str | None
+
+
+@dataclass
+class Session:
+    """What is to be run, checked and loaded."""
+
+    wish: Wish
+    cases: Sequence[Case]
+    others: Sequence[Source]
+    jury: Jury
     call: Call | None
     code: str
 
     @classmethod
-    def open(
-        cls,
-        clips: Sequence[str],
-        sources: Sequence[str],
-        judges: Sequence[str],
-        engines: Sequence[str],
-        every: int,
-        seconds: float | None,
-        changes: Sequence[str],
-        people: Sequence[Path],
-        resume: Path | None,
-        call: str | None,
-        folder: Path,
-    ) -> Session:
+    def open(cls, wish: Wish, folder: Path) -> Session:
         """Check everything and load the judges, before anything long begins; `folder` may be filled.  Raises RealtimeError."""
         calls = {known.name: known for known in CALLS}
-        if call is not None and call not in calls:
-            raise RealtimeError(f"--call {call}: expected {' or '.join(calls)}.")
-        cases = photographed(gather(clips, sources, seconds), folder)
-        for engine in engines:
-            _settings([*changes, f"swap.engine={engine}"])
-        opened = open_judges(list(judges), list(engines))
-        scales = [scale.known(judge) for judge in opened]
-        if people:
-            name = store.key({"scale": [judge.sha256 for judge in opened], "people": [store.digest(path) for path in people]})
-            kept = store.load(resume, name)
-            if kept is None:
-                report.say(f"Measuring the scale of {len(opened)} judge(s) on labelled people, once.")
-                origin = f"pairs from {', '.join(path.name for path in people)}"
-                kept = {"scales": [asdict(found) for found in scale.measure(opened, labelled(people), origin)]}
-                store.save(resume, name, kept)
-            scales = [scale.Scale(**found) for found in kept["scales"]]
+        if wish.call is not None and wish.call not in calls:
+            raise RealtimeError(f"--call {wish.call}: expected {' or '.join(calls)}.")
+        for engine in wish.engines:
+            _settings([*wish.changes, f"swap.engine={engine}"])
+        cases = photographed(gather(wish.clips, wish.sources, wish.seconds), folder)
         everyone = list({case.source.name: case.source for case in cases}.values())
-        jury = Jury.assemble(opened, scales, everyone)
-        return cls(cases, jury, engines, every, seconds, changes, resume, calls[call] if call else None, store.code())
+        known = {store.digest(photo) for source in everyone for photo in source.photos}
+        others = [other for name in wish.gallery for other in people(name)]
+        others = [other for other in others if not known & {store.digest(photo) for photo in other.photos}]
+        opened = open_judges(list(wish.judges), list(wish.engines))
+        scales = _scales(wish, opened)
+        jury = Jury.assemble(opened, scales, everyone, others)
+        return cls(wish, cases, others, jury, calls[wish.call] if wish.call else None, store.code())
 
     def measure(self, ablate: bool, occlusion: bool) -> dict[str, Any]:
         """Run everything; the document that reports are made of.
@@ -81,9 +76,9 @@ class Session:
         variants = ablation.variants() if ablate else []
         moving = [case for case in reversed(self.cases) if case.clip.input["kind"] != "image"]
         firsts = list({case.clip.name: case for case in moving}.values())[::-1] if occlusion else []
-        total = len(self.cases) * len(self.engines) * (1 + len(variants)) + len(firsts)
+        total = len(self.cases) * len(self.wish.engines) * (1 + len(variants)) + len(firsts)
         troubles: dict[str, None] = {}
-        document: dict[str, Any] = {"every": self.every, "seconds": self.seconds, "settings": list(self.changes)}
+        document: dict[str, Any] = {"every": self.wish.every, "seconds": self.wish.seconds, "settings": list(self.wish.changes)}
         document["call"] = self.call.name if self.call else None
         document["judges"] = [
             {"name": judge.name, "sha256": judge.sha256, "distances": judge.distances, "scale": asdict(known) if known else None}
@@ -99,7 +94,7 @@ class Session:
         if covered:
             document["occlusion"] = covered
         document["overall"] = {
-            engine: overall([row for row in document["rows"] if row["engine"] == engine]) for engine in self.engines
+            engine: overall([row for row in document["rows"] if row["engine"] == engine]) for engine in self.wish.engines
         }
         if ablate:
             document["ablation"] = parts
@@ -114,16 +109,16 @@ class Session:
         for case in sorted(self.cases, key=lambda case: [other.clip.name for other in self.cases].index(case.clip.name)):
             if seen[0] != case.clip.name:
                 seen = case.clip.name, {}
-            for engine in self.engines:
-                changes = [*self.changes, f"swap.engine={engine}", *more]
+            for engine in self.wish.engines:
+                changes = [*self.wish.changes, f"swap.engine={engine}", *more]
                 tell(f"{case.clip.name} + {case.source.name}" + (f", {' '.join(more)}" if more else ""))
                 name = self._key(case, changes)
                 try:
-                    found = store.load(self.resume, name)
+                    found = store.load(self.wish.resume, name)
                     if found is None:
                         mine = names.index(case.source.name)
-                        found = run(case, changes, self.jury, mine, self.every, self.seconds, seen[1], self.call)
-                        store.save(self.resume, name, found)
+                        found = run(case, changes, self.jury, mine, self.wish.every, self.wish.seconds, seen[1], self.call)
+                        store.save(self.wish.resume, name, found)
                     rows.append({"engine": engine} | (_bare(found) if bare else found))
                 except RealtimeError as error:
                     troubles[str(error)] = None
@@ -134,17 +129,18 @@ class Session:
         tell(f"{case.clip.name}, objects before the face")
         name = self._key(case, ["occlusion"])
         try:
-            found = store.load(self.resume, name)
+            found = store.load(self.wish.resume, name)
             if found is None:
-                found = objects.measure(case, self.seconds)
-                store.save(self.resume, name, found)
+                found = objects.measure(case, self.wish.seconds)
+                store.save(self.wish.resume, name, found)
             return found
         except RealtimeError as error:
             troubles[str(error)] = None
             return None
 
     def _key(self, case: Case, changes: Sequence[str]) -> str:
-        photos = {case.source.name: [store.digest(photo) for photo in case.source.photos] for case in self.cases}
+        everyone = [*(case.source for case in self.cases), *self.others]
+        photos = {source.name: [store.digest(photo) for photo in source.photos] for source in everyone}
         settings = None if changes == ["occlusion"] else _settings(changes).model_dump(mode="json", exclude={"input", "outputs", "overlay"})
         return store.key(
             {
@@ -155,13 +151,27 @@ class Session:
                 "settings": settings,
                 "judges": [[judge.name, judge.sha256] for judge in self.jury.judges],
                 "scales": [asdict(known) if known else None for known in self.jury.scales],
-                "every": self.every,
-                "seconds": self.seconds,
+                "every": self.wish.every,
+                "seconds": self.wish.seconds,
                 "call": self.call.name if self.call else None,
                 "code": self.code,
                 "names": [case.clip.name, case.source.name],
             }
         )
+
+
+def _scales(wish: Wish, judges: Sequence[Judge]) -> list[scale.Scale | None]:
+    """Of each judge the scale measured on the people given, or the known one, or none."""
+    if not wish.people:
+        return [scale.known(judge) for judge in judges]
+    name = store.key({"scale": [judge.sha256 for judge in judges], "people": [store.digest(path) for path in wish.people]})
+    kept = store.load(wish.resume, name)
+    if kept is None:
+        report.say(f"Measuring the scale of {len(judges)} judge(s) on labelled people, once.")
+        origin = f"pairs from {', '.join(path.name for path in wish.people)}"
+        kept = {"scales": [asdict(found) for found in scale.measure(judges, labelled(wish.people), origin)]}
+        store.save(wish.resume, name, kept)
+    return [scale.Scale(**found) for found in kept["scales"]]
 
 
 def _settings(changes: Sequence[str]) -> Any:
@@ -192,4 +202,4 @@ def _progress(total: int) -> Iterator[Callable[[str], None]]:
         yield lambda name: bar.update(task, completed=next(count), description=name)
 
 
-__all__ = ["Session"]
+__all__ = ["Session", "Wish"]

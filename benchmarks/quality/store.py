@@ -11,6 +11,7 @@ from typing import Any
 from benchmarks import report
 from benchmarks.quality.judges import sha256
 from realtime.frame import RealtimeError
+from realtime.people import identities
 
 # What only shows results changes none.
 _REPORTING = frozenset({"ablation", "command", "compare", "figures", "folders", "page", "plots", "session", "store"})
@@ -68,8 +69,9 @@ def write(path: Path, text: str) -> None:
 
 
 def digest(path: Path) -> str:
-    """The sha256 of a file, or its name where it is none (somebody enrolled)."""
-    return sha256(path) if path.is_file() else str(path)
+    """The sha256 of a file, or of the identity where it is the name of somebody enrolled."""
+    kept = path if path.is_file() else identities.folder() / f"{path.name}.npz"
+    return sha256(kept) if kept.is_file() else str(path)
 
 
 __all__ = ["code", "digest", "key", "load", "save", "write"]
