@@ -70,6 +70,7 @@ def test_every_command_explains_itself() -> None:
         (["--source", "{hopper}", "--input", "missing.mp4", "--output", "none"], "missing.mp4"),
         (["--source", "{hopper}", "--input", "camera:99", "--output", "none"], "camera"),
         (["--source", "{hopper}", "--output", "windw"], 'Did you mean "window"'),
+        (["--source", "{hopper}", "--quality", "fats"], '--quality: quality is "fats"'),
         (["--source", "{hopper}", "--set", "blend.semm=1"], 'did you mean "seam"'),
         (["--source", "{hopper}", "--config", "missing.yaml"], "missing.yaml cannot be read"),
         (["--source", "{hopper}", "--input", "animated:", "--output", "nowhere/out.mp4"], "nowhere"),

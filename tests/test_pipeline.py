@@ -13,7 +13,8 @@ import pytest
 from fakes import Collector, Counter, Delay, Failing, MainCollector, RepeatingCollector, Silent
 
 from realtime.frame import Frame, RealtimeError
-from realtime.meter import Meter, lines
+from realtime.meter import Meter, Work, lines, summary
+from realtime.meter import figures as report
 from realtime.pipeline import Pipeline, StageError
 from realtime.trace import Trace
 
@@ -61,7 +62,25 @@ def test_a_slow_sink_holds_no_other_up() -> None:
     assert len(slow.indices) <= 7
     assert figures.dropped["slow"] >= 30
     assert figures.latencies["quick"].p95 < 0.05
+    assert set(report(figures)["latency_ms_at"]) == {"quick", "slow"}  # type: ignore[call-overload]
+    assert [line for line in summary(figures) if line.endswith(" ms at slow")]
+    assert not [line for line in summary(figures) if line.endswith(" ms at quick")]
     assert {stage.name: stage.spread.p50 for stage in figures.stages}["slow"] > 0.09
+
+
+def test_what_each_thread_did_is_counted_for_the_quality() -> None:
+    pipeline = Pipeline(Counter(20), [[Delay(0.001), Delay(0.001)], [Delay(0.004)]], [Collector()])
+    assert pipeline.work() == (Work(), Work())
+    pipeline.run()
+    first, second = pipeline.work()
+    assert (first.frames, second.frames) == (20, 20)
+    assert first.seconds >= 20 * 0.002
+    assert second.seconds >= 20 * 0.004
+    busy = Pipeline(Counter(40, live=True, rate=200), [[Delay(0.03)]], [Collector()])
+    busy.run()
+    (work,) = busy.work()
+    assert work.dropped == busy.statistics().dropped["delay"] > 0
+    assert work.frames + work.dropped + busy.statistics().dropped["counter"] == 40
 
 
 def test_the_main_sink_is_driven_by_the_thread_that_runs() -> None:
