@@ -19,7 +19,7 @@ _NAMES = tuple(LEVELS)
 # Load is what the slowest thread takes for a frame, as a part of the time that there is; 1 is exactly the frame rate.
 _LATE, _EASY = 0.95, 0.6
 _BETWEEN = 0.8
-# A frame that gave way to a newer one counts as such a load; one long stall counts for no more than the other.
+# A frame before which another gave way counts as such a load at least, and one long stall as no more than the other.
 _DROPPED, _MOST = 1.5, 3.0
 # The part of a new frame in the mean: at one and a half times the frame rate's load four frames are enough.
 _NEW = 0.15
@@ -77,12 +77,13 @@ class Controller:
         if self._last is None:
             self._settled = time + _FIRST_SECONDS
         elif time - self._last > _GAP_SECONDS:
-            self._restart()
+            self._easy = self._relieved = None
         self._last = time
-        if time < self._settled or not frames + dropped:
+        if time < self._settled or not frames:
             return False
-        for number in range(min(frames + dropped, 30)):
-            slow = slowest if number < frames else max(slowest, _DROPPED * self._interval)
+        for number in range(min(frames, 30)):
+            # However many gave way to one frame, it is one late frame: a single stall says nothing of the next second.
+            slow = max(slowest, _DROPPED * self._interval) if number < dropped else slowest
             self._latest.append((slow, way))
             self._slowest += _NEW * (min(slow, _MOST * self._interval) - self._slowest)
             self._way += _NEW * (min(way, _MOST * _WAY_SECONDS) - self._way)

@@ -66,8 +66,17 @@ def test_a_load_that_comes_while_it_runs_is_answered_within_a_few_frames_and_lea
 
 
 def test_one_long_stall_changes_nothing() -> None:
+    for stall in (0.1, 0.5, 2.0, 30.0):
+        stalls = iter([stall])
+        assert _drive(Controller(_INTERVAL, 3), lambda time, _, s=stalls: next(s, 0.014) if time > 50 else 0.014, 100) == []
+
+
+@pytest.mark.parametrize("cost", [0.036, 0.1, 1.5])
+def test_however_slow_it_is_the_cheapest_is_reached_in_a_few_frames(cost: float) -> None:
     controller = Controller(_INTERVAL, 3)
-    assert _drive(controller, lambda time, _: 2.0 if 50 <= time < 50.03 else 0.014, 100) == []
+    changes = _drive(controller, lambda _, level: cost, 60)
+    assert controller.level == _FAST
+    assert changes[-1][0] < 1.0 + 25 * cost + 2 * 0.25 + 0.1
 
 
 def test_a_step_up_that_fails_makes_the_next_wait_longer_each_time() -> None:
