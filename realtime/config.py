@@ -131,7 +131,8 @@ class SwapSettings(Part):
     faces: Literal["largest", "all", "left-to-right"] = "largest"
     assign: dict[int, str] = Field(default_factory=dict)
     on_gone: Literal["auto", "cover", "show"] = "auto"
-    shape: Unit = 0.5
+    shape: Unit = 1.0
+    eyes: Unit = 1.0
     light: Unit = 1.0
     occlusion: Unit = 1.0
 

@@ -24,11 +24,14 @@ class Patch:
 
     image: (h, w, 3) uint8 BGR.  mask: (h, w) uint8, 255 where the patch replaces the frame.
     matrix: (2, 3) float64 affine from crop pixels to frame pixels.
+    fade: 0..1, how far the face is turned out of what can be drawn; the `on_lost` policy comes up under the patch, then
+        the patch goes.
     """
 
     image: Image
     mask: Image
     matrix: Matrix
+    fade: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

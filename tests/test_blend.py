@@ -152,3 +152,21 @@ def test_the_seam_does_not_pump_with_what_flickers_about_the_face_but_follows_a_
     lamp = middles(np.array([0, 0, 30, 30, 30]))
     assert lamp[2] - lamp[1] > 0.7 * (lamp[4] - lamp[1])
     assert lamp[4] - lamp[1] > 8
+
+
+def test_a_face_turned_away_goes_under_the_cover_and_then_altogether(scene: Frame) -> None:
+    """Neither halfway nor at the end does the real face show; a patch that does not fade is left alone."""
+    face = scene.faces[0]
+    box = [int(v) for v in face.box]
+    area = (slice(box[1], box[3]), slice(box[0], box[2]))
+    faded = {fade: replace(scene, faces=(replace(face, patch=replace(face.patch, fade=fade)),)) for fade in (0, 0.5, 0.9, 0.99)}
+    shown = {fade: Blend(BlendSettings(grain=0))(frame) for fade, frame in faded.items()}
+    cheek = face.landmarks[50, :2].astype(int)
+    near = (slice(cheek[1] - 4, cheek[1] + 4), slice(cheek[0] - 4, cheek[0] + 4))
+    # The seam now joins the patch to the cover, which moves its brightness as a whole.
+    moved = shown[0.5].image[near].astype(float) - shown[0].image[near]
+    assert np.abs(moved - moved.mean(axis=(0, 1))).mean() < 3
+    detail = [np.abs(np.diff(shown[fade].image[area].astype(int), axis=0)).mean() for fade in (0, 0.9)]
+    assert detail[1] < 0.6 * detail[0]
+    bare = Blend(BlendSettings(grain=0, on_lost="pass"))(faded[0.99])
+    assert np.abs(bare.image[area].astype(int) - scene.image[area]).mean() < 2

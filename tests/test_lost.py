@@ -39,3 +39,11 @@ def test_boxes_anywhere_are_safe(box: list[float]) -> None:
 @pytest.mark.parametrize("size", [(1, 1), (2, 3), (7, 1)])
 def test_tiny_frames(size: tuple[int, int]) -> None:
     cover(np.zeros((*size, 3), np.uint8), np.array([0, 0, size[1], size[0]], np.float32), "blur")
+
+
+def test_strength_mixes_the_cover_in() -> None:
+    image = picture()
+    half, whole = image.copy(), image.copy()
+    cover(half, BOX, "blank", 0.5)
+    cover(whole, BOX, "blank")
+    np.testing.assert_allclose(half.astype(float), (image.astype(float) + whole) / 2, atol=1)

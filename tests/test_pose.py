@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from models.mesh.pose import fit
+from models.mesh.pose import Pose, fit
 from models.mesh.topology import MEAN
 
 angles = st.floats(-50, 50)
@@ -45,3 +45,11 @@ def test_angles_have_the_promised_signs() -> None:
 def test_unusable_landmarks_are_refused(bad: np.ndarray) -> None:
     with pytest.raises(ValueError, match="expected a finite face"):
         fit(bad)
+
+
+@pytest.mark.parametrize(
+    ("yaw", "pitch", "expected"), [(0, 0, 0), (40, 0, 40), (-40, 0, 40), (0, 25, 25), (30, 30, np.degrees(np.arccos(0.75)))]
+)
+def test_aside_is_the_angle_to_the_camera(yaw: float, pitch: float, expected: float) -> None:
+    rotation = Rotation.from_euler("yx", [yaw, pitch], degrees=True).as_matrix()
+    assert fit(Pose(100.0, rotation, np.zeros(3)).place(MEAN)).aside == pytest.approx(expected, abs=0.01)

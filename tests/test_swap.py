@@ -3,8 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from faces import as_face
+from scipy.spatial.transform import Rotation
 
 from models.mesh.atlas import Atlas
+from models.mesh.pose import Pose
 from models.mesh.topology import MEAN, TEXTURE_SIZE, VERTICES
 from realtime.config import SwapSettings
 from realtime.frame import Face, Frame
@@ -161,3 +163,16 @@ def test_no_face_and_no_source_change_nothing() -> None:
     frame = frame_of()
     assert swap_with()(frame).faces == ()
     assert swap_with(sources=())(frame_of(face_at(300))).faces[0].patch is None
+
+
+def test_a_face_turned_away_fades_and_is_lost() -> None:
+    def turned(degrees: float) -> Face:
+        rotation = Rotation.from_euler("y", degrees, degrees=True).as_matrix()
+        return as_face(Pose(60.0, rotation, np.array([300.0, 220.0, 0.0])).place(MEAN), 1)
+
+    after = [swap_with()(frame_of(turned(degrees))).faces[0] for degrees in (40, 60, -60, 66, 75)]
+    assert after[0].patch.fade == 0
+    assert 0 < after[1].patch.fade < after[3].patch.fade < 1
+    assert after[2].patch.fade == pytest.approx(after[1].patch.fade, abs=1e-3)
+    assert after[4].lost
+    assert after[4].patch is None

@@ -27,7 +27,7 @@ from models.mesh.topology import (
     VERTICES,
     normals,
 )
-from models.mesh.unwrap import spread_many, weights
+from models.mesh.unwrap import covered, spread_many, weights
 from models.mesh.veil import Veil
 
 Floats = NDArray[np.float32]
@@ -48,6 +48,7 @@ _DEPTH_POWER = 0.5
 class Target:
     """What the engine has learned about one target: the light on the face now, and how the face looks at rest.
 
+    eyes: factors for the whites of the source's eyes.  aside: degrees between where the face looks and the camera.
     lit: the texture under that light, drawn `lit_age` frames since it was made from `unlit` at `lit_time` seconds.
     """
 
@@ -56,6 +57,7 @@ class Target:
     resting: Resting = field(default_factory=Resting)
     eyes: Floats | None = None
     time: float | None = None
+    aside: float = 0.0
     lit: Bytes | None = None
     unlit: Bytes | None = None
     lit_age: int = 0
@@ -68,8 +70,8 @@ class MeshEngine:
 
     def __init__(self, atlas: Atlas) -> None:
         self._shape, self._eyes = atlas.shape, atlas.eyes
-        opacity = np.rint(spread_many(_ALPHA[:, None], TEXTURE_SIZE) * 255).astype(np.uint8)
-        self._textures = [np.dstack([atlas.texture, opacity])]
+        opacity = np.where(covered(TEXTURE_SIZE), spread_many(_ALPHA[:, None], TEXTURE_SIZE)[..., 0], np.float32(1.0))
+        self._textures = [np.dstack([atlas.texture, np.rint(opacity * 255).astype(np.uint8)])]
         while self._textures[-1].shape[0] > 64:
             self._textures.append(cv2.resize(self._textures[-1], None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA))
         self._tone = np.maximum(np.median(atlas.texture[plain_zone()], axis=0), 8.0).astype(np.float32)
@@ -90,6 +92,7 @@ class MeshEngine:
         if not np.isfinite(points).all() or min(np.ptp(points[:, 0]), np.ptp(points[:, 1])) < 4:
             return None
         pose = fit_pose(points)
+        target.aside = pose.aside
         passed = 0.0 if target.time is None else min(0.5, max(0.0, time - target.time))
         now = target.resting.learn(points, pose, passed)
         drawn = points + pose.turn(knobs.shape * offsets(self._shape, target.resting.neutral, now)) if knobs.shape else points
@@ -102,6 +105,7 @@ class MeshEngine:
         target.time = time
         picture, mask, matrix = self._draw(drawn, texture, area, scale)
         self._fill(image, landmarks, drawn, pose, target, passed, knobs.eyes, picture, mask, matrix)
+        mask = _softened(mask)
         if knobs.occlusion and effort.occlusion_every:
             veil = target.veil(image, points, area, time, effort.occlusion_every)
             if veil.any():
@@ -186,11 +190,17 @@ class MeshEngine:
         placed = np.ascontiguousarray((points[:, :2] - (left, top)) * scale, np.float32)
         rasterise(placed, np.ascontiguousarray(points[:, 2]), TRIANGLES, UV * np.float32(texture.shape[0] - 1), across, down, nearest)
         drawn = cv2.remap(texture, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
-        mask = drawn[..., 3]
-        radius = max(1, round(max(width, height) / 110))
-        mask = np.minimum(mask, cv2.blur(mask, (2 * radius + 1, 2 * radius + 1)))
         matrix = np.array([[1 / scale, 0.0, left], [0.0, 1 / scale, top]])
-        return np.ascontiguousarray(drawn[..., :3]), np.ascontiguousarray(mask, np.uint8), matrix
+        return np.ascontiguousarray(drawn[..., :3]), np.ascontiguousarray(drawn[..., 3]), matrix
+
+
+def _softened(mask: Bytes) -> Bytes:
+    """The mask with its hard edges, where the face turns away from the camera, faded inwards over a hundredth of its size."""
+    radius = max(1, round(max(mask.shape) / 90))
+    there = cv2.threshold(mask, 0, 255, cv2.THRESH_BINARY)[1]
+    near = cv2.blur(there, (2 * radius + 1, 2 * radius + 1), borderType=cv2.BORDER_CONSTANT)
+    # At an edge half of the surroundings are covered, a radius inside all of them.
+    return np.asarray(cv2.multiply(mask, cv2.addWeighted(near, 2.0, near, 0.0, -255.0), scale=1 / 255), np.uint8)
 
 
 def _area(points: Floats, height: int, width: int) -> tuple[int, int, int, int] | None:

@@ -11,7 +11,7 @@ class Knobs:
     (`eyes`), what lies before the face (`occlusion`) and the target's own glasses (`glasses`) show in the result.
     """
 
-    shape: float = 0.5
+    shape: float = 1.0
     light: float = 1.0
     eyes: float = 1.0
     occlusion: float = 1.0

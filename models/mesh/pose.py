@@ -34,6 +34,11 @@ class Pose:
         return ((points - self.translation) @ self.rotation / self.scale).astype(np.float32)
 
     @property
+    def aside(self) -> float:
+        """Degrees between where the face looks and the camera, 0..180."""
+        return float(np.degrees(np.arccos(np.clip(self.rotation[2, 2], -1.0, 1.0))))
+
+    @property
     def yaw(self) -> float:
         """Degrees; positive when the face looks towards the right of the picture."""
         return float(np.degrees(np.arctan2(-self.rotation[0, 2], self.rotation[2, 2])))

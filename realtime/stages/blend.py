@@ -64,6 +64,8 @@ class Blend:
         for face in sorted(painted, key=lambda face: face.patch is not None):
             look = self._looks.setdefault(-1 if face.track is None else face.track, _Look())
             if face.patch is not None:
+                if face.patch.fade and settings.on_lost != "pass":
+                    cover(image, face.box, "blank" if settings.on_lost == "blank" else "blur", min(1.0, 2 * face.patch.fade))
                 self._set(image, face.patch, look, frame.time, settings)
                 look.patch, look.box, look.time = face.patch, face.box, frame.time
             else:
@@ -93,11 +95,12 @@ class Blend:
             self._measure(area, picture, mask, look)
             if look.blur * settings.grain > 0.3:
                 picture = cv2.GaussianBlur(picture, (0, 0), look.blur * settings.grain)
+        opacity = settings.opacity * min(1.0, 2 * (1 - patch.fade))
         dy, dx = self._random.integers(0, _GRAIN_SIZE - np.minimum((height, width), _GRAIN_SIZE) + 1)
         grain = self._grain[dy : dy + height, dx : dx + width]
         if grain.shape != mask.shape:
             grain = cv2.resize(self._grain, (width, height), interpolation=cv2.INTER_NEAREST)
-        compose.merge(area, picture, mask, seam, grain, look.noise * settings.grain / _GRAIN_UNIT, settings.opacity)
+        compose.merge(area, picture, mask, seam, grain, look.noise * settings.grain / _GRAIN_UNIT, opacity)
 
     def _seam(self, area: Image, picture: Image, mask: Image, look: _Look, time: float) -> NDArray[np.float32]:
         """What to add to the patch for this frame; measured anew in every n-th, and steadied."""

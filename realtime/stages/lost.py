@@ -14,11 +14,12 @@ _MARGIN = 0.35
 _CELLS = 5
 
 
-def cover(image: Image, box: Points, how: Literal["blur", "blank"]) -> None:
+def cover(image: Image, box: Points, how: Literal["blur", "blank"], strength: float = 1.0) -> None:
     """Make the face in `box` (left, top, right, bottom) unrecognisable, in place.
 
     blur: five by five cells of mean colour, smoothly joined: nothing finer than a fifth of a head survives.
     blank: one colour.  The cover is an ellipse about the box with a soft rim outside it.
+    strength: 0..1, how opaque it is.
     """
     height, width = image.shape[:2]
     if not np.isfinite(box).all():
@@ -36,5 +37,5 @@ def cover(image: Image, box: Points, how: Literal["blur", "blank"]) -> None:
     y, x = np.ogrid[0 : bottom - top, 0 : right - left]
     half = (float(box[2] - box[0]) / 2 + margin, float(box[3] - box[1]) / 2 + margin)
     away = ((x - centre[0]) / half[0]) ** 2 + ((y - centre[1]) / half[1]) ** 2
-    alpha = np.clip((1.0 - away) / 0.15, 0.0, 1.0)[..., None].astype(np.float32)
+    alpha = (strength * np.clip((1.0 - away) / 0.15, 0.0, 1.0))[..., None].astype(np.float32)
     area[:] = np.rint(area + alpha * (covered.astype(np.float32) - area)).astype(np.uint8)

@@ -13,6 +13,9 @@ from models.mesh.knobs import Effort, Knobs
 from realtime.config import SwapSettings
 from realtime.frame import Face, Frame, Patch
 
+# Degrees off the camera, as the face mesh says (it makes profiles flatter than they are), where drawing begins to break.
+_FADES, _GONE = 56.0, 68.0
+
 
 class Swap:
     """Gives each chosen face its patch.
@@ -117,12 +120,13 @@ class Swap:
         if face.lost or face.landmarks is None:
             return replace(face, lost=True)
         target = self._targets.setdefault(-1 if face.track is None else face.track, Target())
-        knobs = Knobs(settings.shape, settings.light, occlusion=settings.occlusion)
+        knobs = Knobs(settings.shape, settings.light, settings.eyes, occlusion=settings.occlusion)
         made = self._engines[name](frame.image, face.landmarks, target, frame.time, knobs, self.effort)
         if made is None:
             return replace(face, lost=True)
         self.drawn += 1
-        return replace(face, patch=Patch(*made))
+        fade = min(max((target.aside - _FADES) / (_GONE - _FADES), 0.0), 1.0)
+        return replace(face, lost=True) if fade == 1 else replace(face, patch=Patch(*made, fade=fade))
 
     def _forget(self, frame: Frame) -> None:
         """Drop what was learned about people whose track has ended."""
