@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from typer.testing import CliRunner, Result
 
 from benchmarks.__main__ import app
-from benchmarks.quality import ablation, cases, compare, session, stills
+from benchmarks.quality import ablation, cases, compare, session, stills, store
 from benchmarks.quality.figures import asked, cost
 from realtime.frame import RealtimeError
 from realtime.portraits import portrait
@@ -37,6 +37,8 @@ def photo(tmp_path: Path, hopper: Picture) -> Path:
 
 
 def test_a_photo_pair_is_judged_and_everything_is_written(tmp_path: Path, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Somebody may be writing the program while it is tested, and a result of another program does not count.
+    monkeypatch.setattr(store, "code", lambda: "this program")
     files = {name: tmp_path / f"out.{name}" for name in ("json", "html", "png", "jpg")}
     options = ["--json", files["json"], "--html", files["html"], "--plot", files["png"], "--sheet", files["jpg"]]
     again = ["--clips", photo, "--sources", portrait("collins"), "--resume", tmp_path / "kept"]
@@ -56,7 +58,7 @@ def test_a_photo_pair_is_judged_and_everything_is_written(tmp_path: Path, photo:
     page = files["html"].read_text()
     assert page.count("data:image/jpeg;base64,") >= 6
     assert not re.search(r'(src|href)="(?!data:)', page)
-    assert "http" not in page
+    assert not re.search(r"https?:", page)
     assert files["png"].read_bytes().startswith(b"\x89PNG")
     # The target's row over the source's.
     sheet = np.asarray(cv2.imread(str(files["jpg"])))
@@ -100,6 +102,11 @@ def test_a_call_stands_between_the_loop_and_the_judges(tmp_path: Path, photo: Pa
         figures[name] = json.loads(out.read_text())["rows"][0]["metrics"]
     assert figures["call"]["sharpness_ratio"] != figures["direct"]["sharpness_ratio"]
     assert "background_changed_px" not in figures["call"]
+    compared = run("--compare", tmp_path / "direct.json", tmp_path / "call.json")
+    assert compared.exit_code == 0
+    assert "Better" in compared.output
+    assert "Worse" in compared.output
+    assert re.search(r"\d+ of \d+ figures are the same within noise", compared.output)
 
 
 @pytest.mark.parametrize(
@@ -171,6 +178,26 @@ def test_compare_knows_which_way_is_better_and_what_is_noise() -> None:
     other = _report(after) | {"rows": [_report(after)["rows"][0] | {"clip": "other"}]}
     with pytest.raises(RealtimeError, match="nothing to compare"):
         compare.changes(_report(before), other)
+
+
+def test_results_go_by_the_program_that_made_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for folder in ("models", "realtime", "benchmarks/quality"):
+        (tmp_path / folder).mkdir(parents=True)
+    monkeypatch.setattr(store, "_ROOT", tmp_path)
+    first = store.code()
+    (tmp_path / "benchmarks/quality/page.py").write_text("only shows")
+    assert store.code() == first
+    (tmp_path / "models/engine.py").write_text("draws")
+    assert store.code() != first
+
+
+def test_a_broken_result_is_made_again(tmp_path: Path) -> None:
+    store.save(tmp_path / "kept", "a", {"metrics": {}})
+    assert store.load(tmp_path / "kept", "a") == {"metrics": {}}
+    (tmp_path / "kept" / "b.json").write_text('{"metr')
+    assert store.load(tmp_path / "kept", "b") is None
+    assert store.load(tmp_path / "kept", "c") is None
+    assert store.load(None, "a") is None
 
 
 def test_what_is_asked_depends_on_the_judge() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,10 @@ class Wish:
 
 @dataclass
 class Session:
-    """What is to be run, checked and loaded."""
+    """What is to be run, checked and loaded.
+
+    targets: what the judges saw in the untouched frames, by clip; neither source nor engine nor any part of it changes that.
+    """
 
     wish: Wish
     cases: Sequence[Case]
@@ -49,6 +52,7 @@ class Session:
     jury: Jury
     call: Call | None
     code: str
+    targets: dict[str, dict[tuple[str, int], Embedding]] = field(default_factory=dict)
 
     @classmethod
     def open(cls, wish: Wish, folder: Path) -> Session:
@@ -105,10 +109,7 @@ class Session:
     ) -> list[dict[str, Any]]:
         rows = []
         names = list(dict.fromkeys(case.source.name for case in self.cases))
-        seen: tuple[str, dict[tuple[str, int], Embedding]] = ("", {})
         for case in sorted(self.cases, key=lambda case: [other.clip.name for other in self.cases].index(case.clip.name)):
-            if seen[0] != case.clip.name:
-                seen = case.clip.name, {}
             for engine in self.wish.engines:
                 changes = [*self.wish.changes, f"swap.engine={engine}", *more]
                 tell(f"{case.clip.name} + {case.source.name}" + (f", {' '.join(more)}" if more else ""))
@@ -116,8 +117,9 @@ class Session:
                 try:
                     found = store.load(self.wish.resume, name)
                     if found is None:
+                        known = self.targets.setdefault(case.clip.name, {})
                         mine = names.index(case.source.name)
-                        found = run(case, changes, self.jury, mine, self.wish.every, self.wish.seconds, seen[1], self.call)
+                        found = run(case, changes, self.jury, mine, self.wish.every, self.wish.seconds, known, self.call)
                         store.save(self.wish.resume, name, found)
                     rows.append({"engine": engine} | (_bare(found) if bare else found))
                 except RealtimeError as error:
