@@ -72,7 +72,7 @@ def test_a_photo_pair_is_judged_and_everything_is_written(tmp_path: Path, photo:
     assert run(*again, "--json", tmp_path / "again.json").exit_code == 0
     assert json.loads((tmp_path / "again.json").read_text())["rows"] == document["rows"]
     with pytest.raises(AssertionError, match="run again"):
-        CliRunner().invoke(app, ["quality", *map(str, again), "--set", "swap.shape=1"], catch_exceptions=False)
+        CliRunner().invoke(app, ["quality", *map(str, again), "--set", "swap.shape=0.3"], catch_exceptions=False)
 
 
 def test_without_clips_the_two_portraits_wear_each_other_and_parts_are_switched_off(tmp_path: Path) -> None:
