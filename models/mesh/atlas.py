@@ -12,21 +12,16 @@ from numpy.typing import NDArray
 from models.fill import push_pull
 from models.mesh import eyes as eye_pictures
 from models.mesh import relight
+from models.mesh.even import even
 from models.mesh.eyes import Eyes
+from models.mesh.glasses import glasses
 from models.mesh.pose import fit as fit_pose
-from models.mesh.skin import plain_zone, skin_confidence
+from models.mesh.skin import skin_confidence
 from models.mesh.topology import PLAIN_SKIN, TEXTURE_SIZE, VERTICES, normals
 from models.mesh.unwrap import sample_texture, spread_many
 
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
-
-# Lightness (Lab, 0..100) above the skin tone that is still matt skin; the share of gloss,
-# of one-sided light and of slow drifts (L, a, b) taken out.
-_MATT = 6.0
-_GLOSS = 0.6
-_ONE_SIDED = 0.9
-_DRIFT = np.array([0.75, 0.85, 0.85], np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +66,9 @@ def unwrap(image: Bytes, landmarks: Floats) -> tuple[Floats, Floats]:
     colours, inside = sample_texture(image, points[:, :2], TEXTURE_SIZE)
     square = spread_many(relight.facing(directions)[:, None], TEXTURE_SIZE)[..., 0]
     weight = np.where(inside & (square > 0.12), np.clip((square - 0.12) / 0.6, 0.02, 1.0), 0.0).astype(np.float32)
+    # Rims are thicker than their lines, and throw shadows.
+    rims = cv2.dilate(glasses(colours, inside), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (11, 11)))
+    weight *= 1 - np.minimum(1.0, 1.5 * rims)
     weight *= skin_confidence(colours, weight)
     light = spread_many(_light(image, points, directions), TEXTURE_SIZE)
     return np.asarray(colours / np.clip(light, relight.GAIN_LOW, relight.GAIN_HIGH), np.float32), weight
@@ -129,22 +127,4 @@ def _finish(texture: Floats, best: Floats, shape: NDArray[np.float64], seen_eyes
     both = known + other
     merged = (texture * known[..., None] + texture[:, ::-1] * other[..., None]) / np.maximum(both, 1e-6)[..., None]
     filled = np.clip(push_pull(merged, both), 0, 255)
-    return Atlas(_even(np.rint(filled).astype(np.uint8)), np.ascontiguousarray(shape, np.float32), seen_eyes)
-
-
-def _even(texture: Bytes) -> Bytes:
-    """The texture with the traces of the photo's light drawn in: gloss, and slow drifts of brightness and hue.
-
-    What the harmonics could not explain (shadows under the cheek, a coloured wall) belongs to neither person nor target.
-    """
-    lab = cv2.cvtColor(texture.astype(np.float32) / 255.0, cv2.COLOR_BGR2LAB)
-    tone = np.median(lab[plain_zone()], axis=0)
-    gloss = np.maximum(lab[..., 0] - tone[0] - _MATT, 0.0)
-    lab[..., 0] -= gloss * _GLOSS
-    # Faces are nearly symmetric, lamps are not: of two mirror places the one further from the skin tone gives way.
-    coarse = cv2.GaussianBlur(lab, (0, 0), TEXTURE_SIZE / 50)
-    off = np.abs(coarse - tone).sum(axis=2)
-    worse = cv2.GaussianBlur(np.clip((off - off[:, ::-1]) / 8.0, 0.0, 1.0), (0, 0), TEXTURE_SIZE / 50)
-    lab -= (_ONE_SIDED * worse)[..., None] * (coarse - coarse[:, ::-1])
-    lab -= (cv2.GaussianBlur(lab, (0, 0), TEXTURE_SIZE / 20) - tone) * _DRIFT
-    return np.asarray(np.rint(np.clip(cv2.cvtColor(lab, cv2.COLOR_LAB2BGR), 0, 1) * 255), np.uint8)
+    return Atlas(even(np.rint(filled).astype(np.uint8)), np.ascontiguousarray(shape, np.float32), seen_eyes)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.mesh.topology import BROWS, OUTER_LIPS, PLAIN_SKIN, TEXTURE_SIZE, UV, VERTICES
+from models.mesh.topology import BROWS, EYES, OUTER_LIPS, PLAIN_SKIN, TEXTURE_SIZE, UV, VERTICES
 from models.mesh.unwrap import spread_many
 
 Floats = NDArray[np.float32]
@@ -23,7 +25,7 @@ def border_zone() -> Floats:
     above = np.clip((brow_line - v) / 0.03, 0.0, 1.0)
     beside = np.clip((np.abs(u - 0.5) - half) / 0.04, 0.0, 1.0) * np.clip((mouth_line - v) / 0.05, 0.0, 1.0)
     # Below the mouth only the outermost rim is tested: a beard belongs to the face, a collar and long hair do not.
-    jaw = np.clip((np.abs(u - 0.5) - 0.34) / 0.03, 0.0, 1.0)
+    jaw = np.maximum(np.clip((np.abs(u - 0.5) - 0.34) / 0.03, 0.0, 1.0), np.clip((v - 0.955) / 0.02, 0.0, 1.0))
     zone = np.maximum(np.maximum(above, beside), jaw).astype(np.float32)
     brows = np.zeros_like(zone)
     for side in (BROWS[:10], BROWS[10:]):
@@ -36,6 +38,20 @@ def plain_zone() -> NDArray[np.bool_]:
     """(512, 512) bool, True where a face shows nothing but skin: no brow, lid, lip, nostril or hairline."""
     plain = np.isin(np.arange(VERTICES), PLAIN_SKIN).astype(np.float32)
     return np.asarray(spread_many(plain[:, None], TEXTURE_SIZE)[..., 0] > 0.99)
+
+
+@functools.cache
+def features() -> Floats:
+    """(512, 512) float32, 1 on brows, eyes with their lids, nostrils and lips: what differs from skin in everybody."""
+    areas = np.zeros((TEXTURE_SIZE, TEXTURE_SIZE), np.uint8)
+    for outline, margin in ((BROWS[:10], 15), (BROWS[10:], 15), (EYES[0], 17), (EYES[1], 17), (OUTER_LIPS, 9)):
+        area = np.zeros_like(areas)
+        cv2.fillConvexPoly(area, cv2.convexHull(np.rint(UV[outline] * (TEXTURE_SIZE - 1)).astype(np.int32)), 1)
+        areas |= cv2.dilate(area, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (margin, margin)))
+    for nostril in (98, 327, 2):
+        x, y = np.rint(UV[nostril] * (TEXTURE_SIZE - 1)).astype(int)
+        cv2.circle(areas, (int(x), int(y)), 14, 1, -1)
+    return np.asarray(cv2.GaussianBlur(areas.astype(np.float32), (0, 0), 4), np.float32)
 
 
 def skin_confidence(colours: Bytes, weight: Floats) -> Floats:
@@ -58,6 +74,16 @@ def skin_confidence(colours: Bytes, weight: Floats) -> Floats:
     # Beyond the first hair only what hangs together with the inner face is believed, then a rim is left to the strands.
     _, pieces = cv2.connectedComponents(np.asarray((skin > 0.5) | (zone < 0.01), np.uint8))
     skin = np.where(pieces == np.bincount(pieces[core]).argmax(), skin, 0.0)
-    skin = cv2.erode(skin.astype(np.float32), np.ones((9, 9), np.uint8))
+    skin = cv2.erode(skin.astype(np.float32), np.ones((15, 15), np.uint8))
     skin = cv2.GaussianBlur(skin, (0, 0), 3)
-    return np.asarray(1 - zone * (1 - skin), np.float32)
+    return np.asarray((1 - zone * (1 - skin)) * (1 - _foreign(lab, middle, weight)), np.float32)
+
+
+def _foreign(lab: Floats, middle: Floats, weight: Floats) -> Floats:
+    """(512, 512) float32, 1 where a hue that no skin has comes in from the rim: a wall behind the cheek, a collar."""
+    hue = (middle[1:] - 128) / max(float(np.linalg.norm(middle[1:] - 128)), 1.0)
+    other = ((lab[..., 1:] - 128) @ hue < -2.0) & (features() < 0.1)
+    _, pieces = cv2.connectedComponents(np.asarray(other, np.uint8))
+    outer = cv2.dilate((weight == 0).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    reaching = np.isin(pieces, np.unique(pieces[outer & other])) & other
+    return np.asarray(cv2.GaussianBlur(cv2.dilate(reaching.astype(np.float32), np.ones((9, 9), np.uint8)), (0, 0), 2), np.float32)
