@@ -135,6 +135,7 @@ class SwapSettings(Part):
     eyes: Unit = 1.0
     light: Unit = 1.0
     occlusion: Unit = 1.0
+    glasses: Unit = 1.0
 
 
 class BlendSettings(Part):

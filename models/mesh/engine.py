@@ -29,6 +29,7 @@ from models.mesh.topology import (
 )
 from models.mesh.unwrap import covered, spread_many, weights
 from models.mesh.veil import Veil
+from models.mesh.worn import Worn
 
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
@@ -63,6 +64,7 @@ class Target:
     lit_age: int = 0
     lit_time: float = 0.0
     veil: Veil = field(default_factory=Veil)
+    worn: Worn = field(default_factory=Worn)
 
 
 class MeshEngine:
@@ -107,10 +109,9 @@ class MeshEngine:
         self._fill(image, landmarks, drawn, pose, target, passed, knobs.eyes, picture, mask, matrix)
         mask = _softened(mask)
         if knobs.occlusion and effort.occlusion_every:
-            veil = target.veil(image, points, area, time, effort.occlusion_every)
-            if veil.any():
-                hidden = cv2.resize(veil, mask.shape[::-1], interpolation=cv2.INTER_LINEAR)
-                mask = cv2.multiply(mask, 255 - cv2.convertScaleAbs(hidden, alpha=knobs.occlusion), scale=1 / 255)
+            mask = _without(mask, target.veil(image, points, area, time, effort.occlusion_every), knobs.occlusion)
+        if knobs.glasses:
+            mask = _without(mask, target.worn(image, points, area, time), knobs.glasses)
         return picture, np.asarray(mask, np.uint8), matrix
 
     def _fill(
@@ -187,10 +188,12 @@ class MeshEngine:
         if self._planes.shape[1:] != (height, width):
             self._planes = np.empty((3, height, width), np.float32)
         across, down, nearest = self._planes
-        placed = np.ascontiguousarray((points[:, :2] - (left, top)) * scale, np.float32)
+        # The patch covers its area exactly, edge to edge, as `cv2.resize` understands it.
+        across_scale, down_scale = (right - left) / width, (bottom - top) / height
+        matrix = np.array([[across_scale, 0.0, left + across_scale / 2 - 0.5], [0.0, down_scale, top + down_scale / 2 - 0.5]])
+        placed = np.ascontiguousarray((points[:, :2] - matrix[:, 2]) / (across_scale, down_scale), np.float32)
         rasterise(placed, np.ascontiguousarray(points[:, 2]), TRIANGLES, UV * np.float32(texture.shape[0] - 1), across, down, nearest)
         drawn = cv2.remap(texture, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
-        matrix = np.array([[1 / scale, 0.0, left], [0.0, 1 / scale, top]])
         return np.ascontiguousarray(drawn[..., :3]), np.ascontiguousarray(drawn[..., 3]), matrix
 
 
@@ -201,6 +204,14 @@ def _softened(mask: Bytes) -> Bytes:
     near = cv2.blur(there, (2 * radius + 1, 2 * radius + 1), borderType=cv2.BORDER_CONSTANT)
     # At an edge half of the surroundings are covered, a radius inside all of them.
     return np.asarray(cv2.multiply(mask, cv2.addWeighted(near, 2.0, near, 0.0, -255.0), scale=1 / 255), np.uint8)
+
+
+def _without(mask: Bytes, hidden: Bytes | None, strength: float) -> Bytes:
+    """The mask less what is `hidden`, a picture of the same area in any size; 255 hides it all."""
+    if hidden is None or not hidden.any():
+        return mask
+    whole = cv2.resize(hidden, mask.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    return np.asarray(cv2.multiply(mask, 255 - cv2.convertScaleAbs(whole, alpha=strength), scale=1 / 255), np.uint8)
 
 
 def _area(points: Floats, height: int, width: int) -> tuple[int, int, int, int] | None:

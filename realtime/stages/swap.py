@@ -120,7 +120,7 @@ class Swap:
         if face.lost or face.landmarks is None:
             return replace(face, lost=True)
         target = self._targets.setdefault(-1 if face.track is None else face.track, Target())
-        knobs = Knobs(settings.shape, settings.light, settings.eyes, occlusion=settings.occlusion)
+        knobs = Knobs(settings.shape, settings.light, settings.eyes, settings.occlusion, settings.glasses)
         made = self._engines[name](frame.image, face.landmarks, target, frame.time, knobs, self.effort)
         if made is None:
             return replace(face, lost=True)
