@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 from faces import as_face, find, larger
@@ -11,7 +12,7 @@ from models.mesh.knobs import Effort
 from models.mesh.topology import OVAL
 from realtime.config import BlendSettings, SwapSettings
 from realtime.frame import Face, Frame, Patch
-from realtime.stages.blend import Blend
+from realtime.stages.blend import Blend, _place
 from realtime.stages.swap import Swap
 
 
@@ -170,3 +171,16 @@ def test_a_face_turned_away_goes_under_the_cover_and_then_altogether(scene: Fram
     assert detail[1] < 0.6 * detail[0]
     bare = Blend(BlendSettings(grain=0, on_lost="pass"))(faded[0.99])
     assert np.abs(bare.image[area].astype(int) - scene.image[area]).mean() < 2
+
+
+def test_a_stretched_patch_lies_where_the_affine_map_says() -> None:
+    """Resizing is only a faster way: against warpAffine the picture moves by no part of a pixel."""
+    x = np.linspace(20, 220, 50)
+    ramp = np.repeat(np.add.outer(x[:40], x)[..., None] / 2, 3, axis=2).astype(np.uint8)
+    matrix = np.array([[2.0, 0, 30 + 0.5], [0, 2.0, 12 + 0.5]])
+    picture, mask, (left, top) = _place(Patch(ramp, np.full((40, 50), 255, np.uint8), matrix), 200, 300)
+    assert (left, top, *picture.shape[:2]) == (30, 12, 80, 100)
+    warped = cv2.warpAffine(ramp, matrix, (300, 200))[12:92, 30:130]
+    inner = (slice(2, -2), slice(2, -2))
+    assert np.abs(picture[inner].astype(int) - warped[inner]).max() <= 1
+    assert (mask == 255).all()

@@ -141,8 +141,18 @@ def _place(patch: Patch, rows: int, columns: int) -> tuple[Image, Image, tuple[i
     """The patch in frame pixels: picture, mask and its left top corner, cut to a frame of so many rows and columns."""
     matrix = patch.matrix
     height, width = patch.mask.shape
-    if np.array_equal(matrix[:, :2], np.eye(2)) and np.array_equal(matrix[:, 2], np.rint(matrix[:, 2])):
-        left, top = int(matrix[0, 2]), int(matrix[1, 2])
+    # Where the pixels of a patch that is only stretched begin and end in the frame.
+    stretch = np.diag(matrix)
+    near = matrix[:, 2] - stretch / 2 + 0.5
+    far = near + stretch * (width, height)
+    straight = matrix[0, 1] == matrix[1, 0] == 0 and (stretch > 0).all()
+    if straight and np.allclose([near, far], np.rint([near, far]), atol=1e-6):
+        left, top = (int(value) for value in np.rint(near))
+        size = (round(float(far[0])) - left, round(float(far[1])) - top)
+        if size != (width, height):
+            picture, mask = (cv2.resize(part, size, interpolation=cv2.INTER_LINEAR) for part in (patch.image, patch.mask))
+            patch = replace(patch, image=np.asarray(picture, np.uint8), mask=np.asarray(mask, np.uint8))
+            width, height = size
         x0, y0, x1, y1 = max(0, left), max(0, top), min(columns, left + width), min(rows, top + height)
         if x0 >= x1 or y0 >= y1:
             return None
