@@ -34,11 +34,12 @@ def variants() -> list[tuple[str, list[str]]]:
 
 
 def table(document: dict[str, Any]) -> tuple[list[str], list[list[object]]]:
-    """Columns and lines: everything on, then each part off, as means over all cases."""
+    """Columns and lines: everything as set, then each part off, as means over all cases."""
     judges = [judge["name"] for judge in document["judges"]]
     wanted = [(f"{judge}.{name}", f"{judge} {name}") for judge in judges for name in _IDENTITY] + [*KEPT, *STEADY]
-    means = {"everything on": overall(document["rows"])} | {name: overall(rows) for name, rows in document["ablation"].items()}
-    there = [(name, heading) for name, heading in wanted if name in means["everything on"]]
+    means = {"as set": overall(document["rows"])}
+    means |= {_short(name): overall(rows) for name, rows in document["ablation"].items() if rows}
+    there = [(name, heading) for name, heading in wanted if name in means["as set"]]
     lines: list[list[object]] = []
     for name, found in means.items():
         lines.append([name, *(_cell(key, found.get(key)) for key, _ in there)])
@@ -55,6 +56,11 @@ def show(document: dict[str, Any], markdown: Path | None) -> None:
         rule = "|".join(["---", *("---:" for _ in lines)])
         body = "\n".join("| " + " | ".join(report.cell(value) for value in row) + " |" for row in turned)
         store.write(markdown, f"`{report.command()}`\n\n| {' | '.join(headings)} |\n|{rule}|\n{body}\n")
+
+
+def _short(name: str) -> str:
+    """`no shape` for `swap.shape=0`, so that a terminal has room for all of them."""
+    return f"no {name.partition('.')[2].partition('=')[0]}"
 
 
 def _cell(key: str, value: float | None) -> object:
