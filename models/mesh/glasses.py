@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.fill import push_pull
+from models.mesh.skin import plain_zone
 from models.mesh.topology import LEFT_EYE, RIGHT_EYE, UV
 
 Floats = NDArray[np.float32]
@@ -29,6 +30,9 @@ _WIDEST = 17
 # Lab, 0..255 a channel.  Of 128 portraits those with glasses have evidence above 4.3 (but for one blurred, rimless pair),
 # those without below 2.7.
 _RIM, _BRIDGE, _ENOUGH = 16.0, 30.0, 3.5
+# Where cheeks are smoother than this, rims may be fainter; by how much they have to stand out there.
+_SMOOTH = 3.2
+_FAINT_BRIDGE, _FAINT_RIM = 1.9, 0.95
 _CAP = 30.0
 # Half of a rim's greatest thickness, texels.
 _THICK = 4
@@ -46,10 +50,13 @@ def glasses(texture: Bytes, known: Mask) -> Floats:
     across = min(float(np.minimum(odd_there[_LOWER], _CAP).mean()) for _, odd_there in rims)
     row, over = _bridge(lab, middle)
     evidence = (across - _RIM) / 2.0 + (over - _BRIDGE) / 4.0 - _ENOUGH
+    rough = float(np.median(odd[_cheeks()]))
+    if rough < _SMOOTH:
+        evidence = max(evidence, _faint(odd, lab, rims, rough))
     sure = 1 / (1 + np.exp(-np.clip(4.0 * evidence, -20, 20)))
     if sure < 0.5:
         return np.zeros(texture.shape[:2], np.float32)
-    mask = np.maximum(_frame(odd, rims, row), _glare(lab, middle, rims))
+    mask = np.maximum(_frame(odd, rims, row, float(np.clip(2.2 * rough / 9.0, 0.38, 1.0))), _glare(lab, middle, rims))
     whole = cv2.resize(mask, texture.shape[1::-1], interpolation=cv2.INTER_LINEAR)
     return np.asarray(whole * np.float32(sure), np.float32)
 
@@ -122,17 +129,47 @@ def _bridge(lab: Floats, middle: Floats) -> tuple[int, float]:
     return rows.start + int(bars.argmax()), float(bars.max())
 
 
-def _frame(odd: Floats, rims: list[tuple[NDArray[np.int64], Floats]], row: int) -> Floats:
-    """Rims, bridge and temples: odd texels along the paths, and those that hang on them."""
+def _faint(odd: Floats, lab: Floats, rims: list[tuple[NDArray[np.int64], Floats]], rough: float) -> float:
+    """Evidence for thin rims in a picture that many frames of a video were averaged to: by what its own skin is like.
+
+    Skin is smooth there, so that a bar across the nose, bright or dark, and rims against both their sides tell enough.
+    """
+    beside, there = [], []
+    for eye, (path, along) in enumerate(rims):
+        rays = cv2.remap(odd, *_rays(eye), cv2.INTER_LINEAR)
+        sides = [rays[np.clip(path + way, 0, _RADII - 1), np.arange(_ANGLES)][_LOWER] for way in (-7, -6, -5, 5, 6, 7)]
+        beside.append(float(np.mean(sides)))
+        there.append(float(along[_LOWER].mean()))
+    level = float(_CENTRES[:, 1].mean())
+    rows = slice(round((level - 0.09) * SIZE), round((level + 0.09) * SIZE))
+    profile = lab[:, round(0.475 * SIZE) : round(0.525 * SIZE) + 1].mean(axis=1)
+    around = np.stack([np.median(profile[k - 6 : k + 7], axis=0) for k in range(rows.start, rows.stop)])
+    bar = float(np.sqrt(((profile[rows] - around) ** 2).sum(axis=1)).max())
+    return min((bar / (rough + 3.0) - _FAINT_BRIDGE) / 0.2, (float(np.mean(there)) / (float(np.mean(beside)) + 2.0) - _FAINT_RIM) / 0.05)
+
+
+@functools.cache
+def _cheeks() -> Mask:
+    """(SIZE, SIZE) bool, plain skin below the lenses."""
+    plain = cv2.resize(plain_zone().astype(np.uint8), (SIZE, SIZE), interpolation=cv2.INTER_NEAREST) > 0
+    plain[: SIZE // 2] = False
+    return np.asarray(plain)
+
+
+def _frame(odd: Floats, rims: list[tuple[NDArray[np.int64], Floats]], row: int, least: float) -> Floats:
+    """Rims, bridge and temples: odd texels along the paths, and those that hang on them.
+
+    least: 0..1, the less, the fainter the lines that count.
+    """
     limit = np.full((SIZE, SIZE), np.inf, np.float32)
     for eye, (path, there) in enumerate(rims):
         x, y = (plane[path, np.arange(_ANGLES)] for plane in _rays(eye))
         strength = np.mean([np.roll(np.minimum(there, 60.0), shift) for shift in range(-2, 3)], axis=0)
-        for k in np.flatnonzero(there > 9):
-            cv2.circle(limit, (round(float(x[k])), round(float(y[k]))), _THICK, max(9.0, 0.45 * float(strength[k])), -1)
+        for k in np.flatnonzero(there > 9 * least):
+            cv2.circle(limit, (round(float(x[k])), round(float(y[k]))), _THICK, max(9.0 * least, 0.45 * float(strength[k])), -1)
     bar = slice(row - 5, row + 6), slice(round(0.42 * SIZE), round(0.58 * SIZE) + 1)
-    limit[bar] = np.minimum(limit[bar], 14.0)
-    strong = (odd > 12.0).astype(np.uint8)
+    limit[bar] = np.minimum(limit[bar], 14.0 * least)
+    strong = (odd > 12.0 * least).astype(np.uint8)
     mask = (odd > limit).astype(np.uint8)
     # Temples run outwards from the rims to the ears.
     level = round(float(_CENTRES[:, 1].mean()) * SIZE)
