@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import cv2
 import numba
 import numpy as np
@@ -16,6 +18,11 @@ _SMALL = 56
 # A boundary difference of this many grey levels is more likely hair, a collar or background than light.
 _UNLIKELY = 30.0
 _HUE = 0.4
+_BLURS = (0.0, 0.5, 0.8, 1.2, 1.7, 2.4)
+# What white noise of deviation 1 leaves between blurs of 0.7 and 1.4 px.
+_NOISE_GAIN = 0.28
+# What is left of the rim's difference in the middle of a face, and the share of its width over which it falls off.
+_MIDDLE, _INWARDS = 0.3, 0.15
 
 
 def membrane(target: Bytes, patch: Bytes, mask: Bytes) -> Floats:
@@ -38,7 +45,10 @@ def membrane(target: Bytes, patch: Bytes, mask: Bytes) -> Floats:
     weight = np.where(ring & (cover > 0.5) & (likely > 0.3), likely, 0.0).astype(np.float32)
     # Hue at the rim is that of hair, beard and collar shining in; what a wrong light leaves over is brightness.
     grey = difference.mean(axis=2, keepdims=True)
-    return push_pull(grey + _HUE * (difference - grey), weight)
+    spread = push_pull(grey + _HUE * (difference - grey), weight)
+    # In the middle the light was fitted to the skin itself, which is surer than the rim, where hair and collar shine in.
+    inwards = cv2.distanceTransform(cv2.threshold(opacity, 128, 255, cv2.THRESH_BINARY)[1], cv2.DIST_L2, 3)
+    return np.asarray(spread * (_MIDDLE + (1 - _MIDDLE) * np.exp(inwards / (-_INWARDS * min(size))))[..., None], np.float32)
 
 
 def _outline(opacity: Bytes) -> NDArray[np.bool_]:
@@ -65,14 +75,28 @@ def noise_level(image: Bytes) -> float:
     return float(np.median(response) / 0.6745 / 6.0)
 
 
-def sharpness(image: Bytes, mask: Bytes) -> float:
-    """Mean edge strength (grey levels a pixel) of what the mask shows, after a blur that takes most of the noise out."""
-    shown = mask > 250
+def softness(target: Bytes, patch: Bytes, mask: Bytes) -> float:
+    """How far a patch has to be blurred, standard deviation in pixels, to look as sharp as the target where the mask shows it.
+
+    target, patch: (h, w, 3) uint8.  mask: (h, w) uint8.  0..2.4; 0 where too little is shown.
+    What tells a soft lens is not how much detail there is, which differs between people, but how much finer detail is
+    left for each bit of coarser detail; noise is taken off the finer one.
+    """
+    shown = cv2.erode(mask, np.ones((5, 5), np.uint8)) > 250
     if shown.sum() < 64:
         return 0.0
-    grey = cv2.GaussianBlur(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), (0, 0), 0.8)
-    slope = cv2.Laplacian(grey, cv2.CV_16S, ksize=1)
-    return float(np.abs(slope[shown]).mean())
+    theirs, ours = (cv2.cvtColor(image, cv2.COLOR_BGR2GRAY).astype(np.float32) for image in (target, patch))
+    wanted = _fineness(theirs, shown, 0.0, noise_level(target))
+    found = [_fineness(ours, shown, blur, 0.0) for blur in _BLURS]
+    # Fineness falls with blur; where it crosses the wanted one lies the answer.
+    return float(np.interp(-wanted, -np.minimum.accumulate(found), _BLURS))
+
+
+def _fineness(grey: Floats, shown: NDArray[np.bool_], blur: float, noise: float) -> float:
+    """Deviation of detail of about a pixel against that of about two, in a picture blurred by so much."""
+    levels = [cv2.GaussianBlur(grey, (0, 0), float(np.hypot(sigma, blur))) for sigma in (0.7, 1.4, 2.8)]
+    fine, coarse = (float((first - second)[shown].std()) for first, second in pairwise(levels))
+    return float(np.sqrt(max(fine**2 - (_NOISE_GAIN * noise) ** 2, 0.0))) / max(coarse, 0.2)
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True)

@@ -16,11 +16,13 @@ def flat(value: int) -> np.ndarray:
     return np.full((SIZE, SIZE, 3), value, np.uint8)
 
 
-def test_membrane_carries_the_outline_difference_all_the_way_in() -> None:
+def test_membrane_carries_the_outline_difference_inwards_where_it_fades() -> None:
     mask = disc(70, 20)
     patch = flat(100) * (mask > 0)[..., None]
-    correction = compose.membrane(flat(120), patch, mask)
-    assert correction[28, 28] == pytest.approx(20, abs=1.5)
+    correction = compose.membrane(flat(120), patch, mask).mean(axis=2)
+    assert correction[28, 28] == pytest.approx(20 * 0.37, abs=1.5)
+    assert correction[28, 6] > 17
+    assert (np.diff(correction[28, 6:28]) < 0.5).all()
 
 
 def test_holes_for_eyes_have_no_say_in_the_seam() -> None:
@@ -38,7 +40,7 @@ def test_hair_on_the_outline_does_not_darken_the_face() -> None:
     target = flat(110)
     target[:50] = 10
     patch = flat(100) * (mask > 0)[..., None]
-    assert compose.membrane(target, patch, mask)[30, 28].mean() > 5
+    assert compose.membrane(target, patch, mask)[49, 28].mean() > 5
 
 
 def test_noise_level_reads_known_noise_and_ignores_edges() -> None:
@@ -52,37 +54,19 @@ def test_noise_level_reads_known_noise_and_ignores_edges() -> None:
     assert compose.noise_level(flat(120)[:4]) == 0
 
 
-def test_sharpness_falls_with_blur(hopper: np.ndarray) -> None:
-    mask = np.full(hopper.shape[:2], 255, np.uint8)
-    values = [compose.sharpness(hopper if not s else cv2.GaussianBlur(hopper, (0, 0), s), mask) for s in (0, 1, 2, 4)]
-    assert values == sorted(values, reverse=True)
-    assert values[0] > 2 * values[2]
+@pytest.mark.parametrize("blur", [0.0, 0.7, 1.1, 1.6, 2.2])
+def test_softness_finds_a_known_blur_in_another_picture_of_other_contrast(collins: np.ndarray, blur: float) -> None:
+    """The target is the patch blurred, darker and with less contrast: neither may pass for softness."""
+    mask = np.full(collins.shape[:2], 255, np.uint8)
+    target = collins if blur == 0 else cv2.GaussianBlur(collins, (0, 0), blur)
+    target = (target * 0.5 + 30).astype(np.uint8)
+    assert compose.softness(target, collins, mask) == pytest.approx(blur, abs=0.2)
 
 
-def test_merge_mixes_by_mask_opacity_seam_and_grain() -> None:
-    area = flat(50)
-    mask = np.zeros((SIZE, SIZE), np.uint8)
-    mask[:, 80:] = 255
-    mask[:, 120:] = 128
-    seam = np.full((4, 4, 3), 10, np.float32)
-    grain = np.full((SIZE, SIZE), 130, np.uint8)
-    compose.merge(area, flat(100), mask, seam, grain, 2.0, 1.0)
-    assert (area[:, :80] == 50).all()
-    assert (area[:, 80:120] == 114).all()
-    assert np.abs(area[:, 120:].astype(int) - 82).max() <= 1
-    untouched = flat(50)
-    compose.merge(untouched, flat(100), mask, seam, grain, 0.0, 0.0)
-    assert (untouched == 50).all()
-
-
-@pytest.mark.parametrize("small", [(1, 1), (5, 3), (56, 56), (300, 200)])
-def test_merge_stretches_the_seam_as_opencv_does(small: tuple[int, int]) -> None:
-    random = np.random.default_rng(3)
-    area, patch = (random.integers(0, 256, (97, 131, 3), np.uint8) for _ in range(2))
-    mask, grain = random.integers(0, 256, (97, 131), np.uint8), random.integers(100, 156, (97, 131), np.uint8)
-    seam = random.normal(0, 20, (*small, 3)).astype(np.float32)
-    stretched = cv2.resize(seam, (131, 97), interpolation=cv2.INTER_LINEAR) if small != (1, 1) else seam
-    wanted = np.clip(patch + stretched + 0.5 * (grain[..., None] - 128.0), 0, 255)
-    expected = area + 0.7 * mask[..., None] / 255 * (wanted - area)
-    compose.merge(area, patch, mask, seam, grain, 0.5, 0.7)
-    assert np.abs(area - expected).max() < 1
+def test_softness_does_not_take_noise_for_sharpness(collins: np.ndarray) -> None:
+    mask = np.full(collins.shape[:2], 255, np.uint8)
+    soft = cv2.GaussianBlur(collins, (0, 0), 1.2)
+    noisy = np.clip(soft + np.random.default_rng(0).normal(0, 3, soft.shape), 0, 255).astype(np.uint8)
+    assert compose.softness(noisy, collins, mask) > 0.8
+    assert compose.softness(collins, soft, mask) == 0
+    assert compose.softness(soft, collins, np.zeros_like(mask)) == 0

@@ -19,7 +19,7 @@ _NEUTRAL_SECONDS = 4.0
 # How far an opening reaches into the skin about it, by edges from its rim: a lid is short, lips are thick.
 _LID_REACH = np.array([1.0, 0.7, 0.35, 0.1, 0.0], np.float32)
 _LIP_REACH = np.array([1.0, 1.0, 1.0, 0.8, 0.55, 0.3, 0.1, 0.0], np.float32)
-_WIDEST = 1.3
+_WIDEST = 1.15
 _REST, _SHUT = 0.7, 0.2
 
 
@@ -57,7 +57,8 @@ def _opening(ring: NDArray[np.int32], steps: NDArray[np.int32], reach: Floats) -
     return _Opening(upper, lower, followers, (nearest % len(upper))[followers], way, (gaps / gaps.mean()).astype(np.float32))
 
 
-_LIDS = tuple(_opening(ring, STEPS_FROM_EYES, _LID_REACH) for ring in EYES)
+# An eye's skin reaches to the middle of the nose: the other eye's corner must not follow this eye's lids.
+_LIDS = tuple(_opening(ring, np.where(MEAN[:VERTICES, 0] * MEAN[ring, 0].mean() > 0, STEPS_FROM_EYES, 99), _LID_REACH) for ring in EYES)
 _MOUTH = _opening(INNER_MOUTH, STEPS_FROM_MOUTH, _LIP_REACH)
 
 

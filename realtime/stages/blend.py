@@ -18,6 +18,8 @@ _GRAIN_SIZE = 1024
 _GRAIN_UNIT = 24.0
 # How many frames pass between two measurements of sharpness and noise: both change with the lamp and the lens, not the frame.
 _MEASURE_EVERY = 6
+# So many pixels of the middle of a face tell how sharp it is.
+_LOOK = 192
 _HOLD_SECONDS = 1.0
 # Pixels of a face's side that are enough to read its seam from; the rest of a large one is left out.
 _SEAM_SIDE = 224
@@ -126,12 +128,10 @@ class Blend:
         look.age += 1
         if look.age % _MEASURE_EVERY != 1:
             return
-        step = max(1, max(mask.shape) // 256)
         middle = (slice(mask.shape[0] // 4, -mask.shape[0] // 4 or None), slice(mask.shape[1] // 4, -mask.shape[1] // 4 or None))
         theirs, ours = compose.noise_level(area[middle]), compose.noise_level(picture[middle])
         noise = min(12.0, float(np.sqrt(max(0.0, theirs**2 - ours**2))))
-        seen, made = compose.sharpness(area[::step], mask[::step]), compose.sharpness(picture[::step], mask[::step])
-        blur = float(np.clip(0.9 * np.sqrt(max(0.0, made / max(seen, 1e-3) - 1.15)), 0.0, 2.0))
+        blur = compose.softness(area[middle][:_LOOK, :_LOOK], picture[middle][:_LOOK, :_LOOK], mask[middle][:_LOOK, :_LOOK])
         rate = 1.0 if look.age == 1 else 0.3
         look.noise += rate * (noise - look.noise)
         look.blur += rate * (blur - look.blur)
