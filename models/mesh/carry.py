@@ -35,7 +35,7 @@ def carry(image: Bytes, points: Floats, drawn: Floats, triangles: Indices, pictu
     image: (h, w, 3) uint8 BGR frame.  points: (468, 2) px in the frame.  drawn: (468, 2) px in the patch.
     triangles: (m, 3) indices.  picture: (h, w, 3) uint8.  mask: (h, w) uint8, raised to 255 where something was filled in.
     """
-    corners = drawn[np.unique(triangles)]
+    corners = drawn[triangles.ravel()]
     left, top = np.maximum(np.floor(corners.min(axis=0)).astype(int) - 1, 0)
     right, bottom = np.minimum(np.ceil(corners.max(axis=0)).astype(int) + 2, mask.shape[::-1])
     if right - left < 2 or bottom - top < 2:
@@ -43,12 +43,14 @@ def carry(image: Bytes, points: Floats, drawn: Floats, triangles: Indices, pictu
     across, down, nearest = np.empty((3, bottom - top, right - left), np.float32)
     local = np.ascontiguousarray(drawn - np.array([left, top], np.float32))
     rasterise(local, np.zeros(len(local), np.float32), triangles, np.ascontiguousarray(points), across, down, nearest)
-    filled = nearest < 1e37
-    if not filled.any():
+    there = nearest < 1e37
+    if not there.any():
         return
     shown = cv2.remap(image, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    # A soft rim, as the skin beside it has.
-    alpha = cv2.blur(filled.astype(np.float32), (3, 3))[..., None] * filled[..., None]
     area, cover = picture[top:bottom, left:right], mask[top:bottom, left:right]
-    area[:] = np.where(cover[..., None] > 0, np.rint(area + alpha * (shown.astype(np.float32) - area)), shown).astype(np.uint8)
-    cover[filled] = 255
+    # Over skin a soft rim, as the skin beside it has; where nothing was drawn there is nothing to mix with.
+    over = np.nonzero(there & (cover > 0))
+    below, alpha = area[over].astype(np.float32), cv2.blur(there.astype(np.float32), (3, 3))[over][:, None]
+    shown[over] = np.rint(below + alpha * (shown[over] - below)).astype(np.uint8)
+    np.copyto(area, shown, where=cv2.merge([there.view(np.uint8)] * 3).view(np.bool_))
+    cover[there] = 255

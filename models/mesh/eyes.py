@@ -33,6 +33,8 @@ _SHAPES: dict[str, tuple[tuple[int, ...], type]] = {
     "radius": ((2,), np.float32),
     "bright": ((3,), np.float32),
 }
+# Eyeballs are nearly grey; skin in the lids' shadow, which passes for them where they cannot be seen, is not.
+_GREY, _PLAIN = 0.4, 160.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ class Eyes:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]]) -> Eyes | None:
-        """The eyes that `arrays()` described, None where there are none.  Raises ValueError on wrongly shaped arrays."""
+        """The eyes that `arrays()` described, None where there are none.  Raises ValueError on wrong arrays."""
         if not any(f"eyes_{name}" in arrays for name in _SHAPES):
             return None
         for name, (shape, kind) in _SHAPES.items():
@@ -62,6 +64,8 @@ class Eyes:
             if found is None or found.shape != shape or found.dtype != kind:
                 got = "none" if found is None else f"{found.shape} {found.dtype}"
                 raise ValueError(f"got eyes_{name} {got}, expected {shape} {np.dtype(kind)}")
+            if not np.isfinite(found).all():
+                raise ValueError(f"got eyes_{name} with NaN or infinity, expected finite numbers")
         return cls(*(np.ascontiguousarray(arrays[f"eyes_{name}"]) for name in _SHAPES))  # type: ignore[arg-type]
 
 
@@ -97,21 +101,22 @@ def openness(landmarks: Floats, pose: Pose) -> float:
 def take(image: Bytes, landmarks: Floats, pose: Pose) -> Eyes:
     """The eyes in a photo.  image: (h, w, 3) uint8 BGR.  landmarks: (478, 3) px.  pose: the head's, as fitted to them."""
     whites, irises, radii = [], [], []
+    bright = sclera(image, landmarks, pose)
+    if bright is None or not _greyish(bright):
+        bright = np.full(3, _PLAIN, np.float32)
     for eye in range(2):
         matrix = frame(landmarks, pose, eye)
         middle = gaze(landmarks, matrix, eye)
         ring = landmarks[IRISES[eye][1:], :2] - landmarks[IRISES[eye][0], :2]
         radius = float(np.clip(np.mean(np.linalg.norm(_solve(matrix, ring.T).T, axis=1)), *_RADIUS))
         radii.append(radius)
-        whites.append(_white(image, landmarks, matrix, eye, middle, radius))
+        whites.append(_white(image, landmarks, matrix, eye, middle, radius, bright))
         irises.append(_iris(image, landmarks, matrix, eye, middle, radius))
-    bright = sclera(image, landmarks, pose)
-    return Eyes(np.stack(whites), np.stack(irises), np.array(radii, np.float32), np.full(3, 160, np.float32) if bright is None else bright)
+    return Eyes(np.stack(whites), np.stack(irises), np.array(radii, np.float32), bright)
 
 
 def sclera(image: Bytes, landmarks: Floats, pose: Pose) -> Floats | None:
     """Colour (3,) of the brighter half of what is visible beside the irises, or None where the lids hide it or it is outside."""
-    height, width = image.shape[:2]
     found = []
     for eye in range(2):
         matrix = frame(landmarks, pose, eye)
@@ -121,7 +126,7 @@ def sclera(image: Bytes, landmarks: Floats, pose: Pose) -> Floats | None:
         away = _solve(matrix, (places - matrix[:, 2]).T) - gaze(landmarks, matrix, eye)[:, None]
         gap = np.linalg.norm(upper - lower, axis=1)
         free = (np.linalg.norm(away, axis=0) > 0.24) & (np.tile(gap, 3) > 0.12 * np.linalg.norm(matrix[:, 0]))
-        inside = (places >= 0).all(axis=1) & (places <= (width - 1, height - 1)).all(axis=1)
+        inside = (places >= 0).all(axis=1) & (places <= (image.shape[1] - 1, image.shape[0] - 1)).all(axis=1)
         chosen = np.rint(places[free & inside]).astype(int)
         found.append(image[chosen[:, 1], chosen[:, 0]].astype(np.float32))
     colours = np.concatenate(found)
@@ -157,18 +162,20 @@ def draw(
     reach = _RIM * float(eyes.radius[eye])
     corner = middle - reach
     iris = cv2.warpAffine(eyes.iris[eye], _texture(local, corner, 2 * reach / IRIS_SIZE), size, borderMode=cv2.BORDER_CONSTANT)
-    cover = iris[..., 3:].astype(np.float32) / 255.0
-    whole = ball + cover * (iris[..., :3] - ball.astype(np.float32))
+    cover = iris[..., 3].astype(np.float32) / 255.0
+    whole = ball + cv2.merge([cover] * 3) * (cv2.cvtColor(iris, cv2.COLOR_BGRA2BGR) - ball.astype(np.float32))
     inside = np.zeros(size[::-1], np.uint8)
     cv2.fillPoly(inside, [np.rint((outline - (left, top)) * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
-    alpha = (strength / 255.0) * inside[..., None].astype(np.float32)
+    alpha = (strength / 255.0) * inside.astype(np.float32)
     area = picture[top:bottom, left:right]
     # The lid throws a shadow: the rim of the opening is darker than its middle.
-    soft = cv2.blur(inside, (3, 3))[..., None].astype(np.float32) / 255.0
-    lit = np.minimum(whole * gain * (0.55 + 0.45 * soft), 255.0)
-    area[:] = np.rint(area + alpha * (lit - area)).astype(np.uint8)
+    soft = 0.55 + cv2.blur(inside, (3, 3)).astype(np.float32) * (0.45 / 255.0)
+    lit = np.minimum(whole * cv2.merge([factor * soft for factor in gain]), 255.0)
     shown = mask[top:bottom, left:right]
-    shown[:] = np.maximum(shown, np.rint(alpha[..., 0] * 255)).astype(np.uint8)
+    # Nothing was drawn in an open hole: at its rim the mask alone fades the eye, mixing with black as well would frame it darkly.
+    share = cv2.merge([np.where(shown > 0, alpha, alpha > 0)] * 3)
+    area[:] = np.rint(area + share * (lit - area)).astype(np.uint8)
+    shown[:] = np.maximum(shown, np.rint(alpha * 255)).astype(np.uint8)
 
 
 def follow(known: Floats | None, seen: Floats | None, eyes: Eyes, rate: float) -> Floats:
@@ -179,18 +186,18 @@ def follow(known: Floats | None, seen: Floats | None, eyes: Eyes, rate: float) -
     return wanted if known is None else np.asarray(known + np.float32(rate) * (wanted - known), np.float32)
 
 
+def _greyish(colour: Floats) -> bool:
+    return bool(colour.min() >= _GREY * colour.max())
+
+
 def _solve(matrix: NDArray[np.float64], offsets: NDArray[np.generic]) -> NDArray[np.float64]:
     """Pixel offsets (2, ...) in the eye's own frame; a frame seen from the side has no width left to divide by."""
-    square = matrix[:, :2] + 1e-3 * np.eye(2)
-    return np.asarray(np.linalg.solve(square, np.asarray(offsets, np.float64)))
+    return np.asarray(np.linalg.solve(matrix[:, :2] + 1e-3 * np.eye(2), np.asarray(offsets, np.float64)))
 
 
 def _texture(matrix: NDArray[np.float64], corner: NDArray[np.float64], step: float) -> NDArray[np.float64]:
     """From a small picture's pixels, whose left top corner is at `corner` of the eye's frame, `step` a pixel, to pixels."""
-    result = np.empty((2, 3))
-    result[:, :2] = matrix[:, :2] * step
-    result[:, 2] = matrix[:, 2] + matrix[:, :2] @ (corner + step / 2)
-    return result
+    return np.column_stack([matrix[:, :2] * step, matrix[:, 2] + matrix[:, :2] @ (corner + step / 2)])
 
 
 def _opening(landmarks: Floats, eye: int, texture: NDArray[np.float64], size: tuple[int, int], shrink: int) -> Bytes:
@@ -202,8 +209,10 @@ def _opening(landmarks: Floats, eye: int, texture: NDArray[np.float64], size: tu
     return np.asarray(cv2.erode(mask, np.ones((shrink, shrink), np.uint8)), np.uint8)
 
 
-def _white(image: Bytes, landmarks: Floats, matrix: NDArray[np.float64], eye: int, middle: NDArray[np.float64], radius: float) -> Bytes:
-    """The eyeball, with what iris and lids hide filled from what is seen."""
+def _white(
+    image: Bytes, landmarks: Floats, matrix: NDArray[np.float64], eye: int, middle: NDArray[np.float64], radius: float, plain: Floats
+) -> Bytes:
+    """The eyeball, with what iris and lids hide filled from what is seen; of `plain` colour (3,) where nothing is."""
     rows, columns = WHITE_SIZE
     texture = _texture(matrix, _CORNER, _STEP)
     seen = cv2.warpAffine(image, texture, (columns, rows), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE)
@@ -211,8 +220,8 @@ def _white(image: Bytes, landmarks: Floats, matrix: NDArray[np.float64], eye: in
     y, x = np.mgrid[0:rows, 0:columns]
     across, down = _CORNER[0] + _STEP * (x + 0.5) - middle[0], _CORNER[1] + _STEP * (y + 0.5) - middle[1]
     known *= np.hypot(across, down) > 1.2 * radius
-    if known.sum() < 12:
-        return np.full((rows, columns, 3), 160, np.uint8)
+    if known.sum() < 12 or not _greyish(np.median(seen[known > 0], axis=0)):
+        return np.asarray(np.broadcast_to(np.rint(plain), (rows, columns, 3)), np.uint8)
     # Lashes and the shadow of the lid are darker than the eyeball.
     light = seen.astype(np.float32).mean(axis=2)
     known *= light > 0.7 * np.median(light[known > 0])
