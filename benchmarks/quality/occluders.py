@@ -89,7 +89,7 @@ def compose(
     shown = [where for where in (place(name, at) for at in moments) if where is not None]
     if not shown:
         return image, weight
-    sprite = _at_size(name, tuple(round(value) for value in tone), max(8, round(size)))
+    sprite = _at_size(name, _rounded(tone), max(8, 4 * round(size / 4)))
     for x, y, lean in shown:
         drawn = cv2.warpAffine(sprite, _matrix(x, y, lean, centre, size, sprite.shape[0]), (width, height), flags=cv2.INTER_LINEAR)
         picture += drawn[..., :3] / len(moments)
@@ -115,7 +115,12 @@ def _matrix(x: float, y: float, lean: float, centre: Floats, size: float, across
     return np.column_stack([rotation, goal - rotation @ np.array([across / 2, across / 2])])
 
 
-@functools.lru_cache(maxsize=32)
+def _rounded(tone: tuple[float, float, float]) -> tuple[int, int, int]:
+    blue, green, red = tone
+    return round(blue), round(green), round(red)
+
+
+@functools.lru_cache(maxsize=16)
 def _at_size(name: str, tone: tuple[int, int, int], size: int) -> Floats:
     """The object's picture times its alpha, and alpha: (s, s, 4) float32, for a face `size` px high."""
     whole = sprites.draw(name, tone)

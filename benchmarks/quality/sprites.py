@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 Tone = tuple[int, int, int]
+Bone = tuple[tuple[float, float], tuple[float, float], float, float]
 
 # A sprite reaches so many face heights from its anchor, and has so many pixels across.
 REACH = 1.5
@@ -28,6 +29,7 @@ _FINGERS = (
 _TWO_FINGERS = (_FINGERS[1], _FINGERS[2])
 
 
+@functools.lru_cache(maxsize=8)
 def draw(name: str, tone: Tone) -> Floats:
     """(960, 960, 4) float32: colour 0..255 times alpha, BGR, and alpha 0..1; the anchor is in the middle.
 
@@ -81,7 +83,7 @@ def _shaded(height: Floats, strength: float = 1.0) -> Floats:
     return np.asarray(1 + strength * (np.clip(light, 0.0, 1.0) - _LAMP[2]), np.float32)
 
 
-def _hand(tone: Floats, bones: tuple[tuple[tuple[float, float], tuple[float, float], float, float], ...] = _FINGERS) -> tuple[Floats, Floats]:
+def _hand(tone: Floats, bones: tuple[Bone, ...] = _FINGERS) -> tuple[Floats, Floats]:
     x, y = _grid()
     palm = np.hypot(np.maximum(np.abs(x) - 0.13, 0), np.maximum(np.abs(y - 0.06) - 0.16, 0)) - 0.10
     wrist, wrist_height, _ = _capsule((0.0, 0.2), (0.05, 1.6), 0.15, 0.19)
@@ -132,7 +134,7 @@ def _microphone(tone: Floats) -> tuple[Floats, Floats]:
     mesh = 0.5 + 0.5 * np.cos(x * 2 * np.pi / 0.016) * np.cos(y * 2 * np.pi / 0.016)
     grille = (34 + 70 * round_ * (0.6 - 0.5 * (x + y) / 0.2)) * (0.55 + 0.6 * mesh)
     collar = np.maximum(np.abs(x) - 0.105, np.abs(y - 0.145) - 0.03)
-    stick, _, along = _capsule((0.0, 0.2), (0.0, 1.6), 0.078, 0.055)
+    stick, _, _ = _capsule((0.0, 0.2), (0.0, 1.6), 0.078, 0.055)
     across = np.clip(x / 0.075, -1, 1)
     shaft = 26 + 42 * np.sqrt(1 - across**2) + 90 * np.exp(-(((across + 0.4) / 0.12) ** 2))
     grey = np.where(ball < 0, grille, np.where(collar < 0, 120 + 60 * np.cos(4 * across), shaft)) * lit

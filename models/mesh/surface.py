@@ -9,7 +9,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from models.mesh.unwrap import covered
+from models.mesh.topology import UV
+from models.mesh.unwrap import covered, spread_many
 
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
@@ -18,66 +19,94 @@ Mask = NDArray[np.bool_]
 SIZE = 128
 _STRIDE = 3
 _RIM = 7
-# Spreads that every face has (noise, skin, wrinkles): logarithm of brightness, relative red-green and blue-green.
-_FLOOR = np.array([0.09, 0.03, 0.03], np.float32)
+_NOSE = 2
+_SLOW_SECONDS, _FAST_SECONDS = 8.0, 0.25
+# Spreads that every face has, of brightness (logarithm) and of two hues, and how much of the learned variance is added.
+_FLOOR = np.array([0.012, 0.004, 0.004], np.float32)
+_TRUST = np.float32(0.4)
+# The light is fitted to what is no further off than this.
+_LIGHT_FLOOR = np.array([0.09, 0.03, 0.03], np.float32)
+# A face turned, or with its mouth open, as it was not when it was learned, may look so much different;
+# the last number is what a wide open mouth counts against a turned head.
+_TURN = np.array([0.1, 0.02, 0.02, 4.0], np.float32) ** 2
 _BRIGHTNESS = np.log(np.arange(766, dtype=np.float32) / 3 + 16)
+# Something that lies still on the face for so many seconds, moved by no more than this, has become part of it.
+_RELEASE_SECONDS = 8.0
+_STILL = np.array([0.05, 0.015, 0.015], np.float32)
 
 
 class Surface:
     """A slow and a fast model of one face's features (SIZE, SIZE, 3), and the light of the last look.
 
-    age: seconds that were learned from.
+    age: seconds that were learned from.  even: the features of the look compared last, without its light.
     """
 
     def __init__(self) -> None:
         self.age = 0.0
-        self.mean = np.zeros((SIZE, SIZE, 3), np.float32)
-        self.variance = np.zeros((SIZE, SIZE, 3), np.float32)
-        self.fast = np.zeros((SIZE, SIZE, 3), np.float32)
-        self.known = np.zeros((SIZE, SIZE), np.float32)
-        self._even = np.zeros((SIZE, SIZE, 3), np.float32)
+        self.even = np.zeros((SIZE, SIZE, 3), np.float32)
+        self._mean = np.zeros((SIZE, SIZE, 3), np.float32)
+        self._variance = np.zeros((SIZE, SIZE, 3), np.float32)
+        self._fast = np.zeros((SIZE, SIZE, 3), np.float32)
+        self._known = np.zeros((SIZE, SIZE), np.float32)
+        self._states = np.zeros((SIZE, SIZE, 6), np.float32)
+        self._state = np.zeros(3, np.float32)
         self._light = np.zeros((6, 3), np.float32)
+        self._before = np.zeros((SIZE, SIZE, 3), np.float32)
+        self._held = np.zeros((SIZE, SIZE), np.float32)
 
-    def compare(self, look: Floats, seen: Floats, veil: Bytes) -> Floats:
-        """Squared deviation, in spreads, of a look's features from the nearer of both models; 0 where nothing is known.
+    def compare(self, look: Floats, seen: Floats, veil: Bytes, state: Floats) -> Floats:
+        """How far a look's features are off the nearer of both models, (SIZE, SIZE): log(1 + squared spreads); 0 where unknown.
 
-        seen: (SIZE, SIZE) 0..1, how squarely.  veil: (SIZE, SIZE) uint8, what was veiled before, which says less about the light.
+        look: from `features`.  seen: (SIZE, SIZE) 0..1, how squarely.  veil: (SIZE, SIZE) uint8, what was veiled before, which
+        says less about the light.  state: (3,) where the face points, and how far the mouth is open.
         """
-        if self.age == 0.0 and not self.known.any():
-            self._even = look.copy()
+        self._state = state
+        if not self._known.any():
+            self.even = look
             return np.zeros((SIZE, SIZE), np.float32)
         self._light = self._fit_light(look, seen, veil)
-        odd = np.empty((SIZE, SIZE), np.float32)
+        odd, self.even = np.empty((SIZE, SIZE), np.float32), np.empty_like(look)
         kernel = np.ones((3, 3), np.uint8)
-        _deviation(
-            look, _basis(), self._light, self.known * (seen > 0), self.variance, _FLOOR,
-            cv2.erode(self.mean, kernel), cv2.dilate(self.mean, kernel), cv2.erode(self.fast, kernel), cv2.dilate(self.fast, kernel),
-            self._even, odd,
-        )  # fmt: skip
+        bounds = [bound(model, kernel) for model in (self._mean, self._fast) for bound in (cv2.erode, cv2.dilate)]
+        spread = _FLOOR**2 + _TRUST * self._variance
+        known = self._known * (seen > 0)
+        _deviation(look, _basis(), self._light, known, spread, *bounds, state, self._states, _TURN, _jaw(), self.even, odd)
         return odd
 
     def _fit_light(self, look: Floats, seen: Floats, veil: Bytes) -> Floats:
-        """Smooth change (6, 3) from the models to the look, of two starts the one that explains more of the face."""
-        basis = _basis()[::_STRIDE, ::_STRIDE].reshape(-1, 6)
-        change = (look - self.mean)[::_STRIDE, ::_STRIDE].reshape(-1, 3)
-        say = (seen * (self.known > 0) * np.where(veil > 0, 0.2, 1.0)).astype(np.float32)[::_STRIDE, ::_STRIDE].reshape(-1)
-        if say.sum() < 30:
+        """Smooth change (6, 3) from the slow model to the look, of two starts the one that explains more of the face."""
+        every = (slice(None, None, _STRIDE), slice(None, None, _STRIDE))
+        basis = np.ascontiguousarray(_basis()[every].reshape(-1, 6))
+        change = np.ascontiguousarray((look[every] - self._mean[every]).reshape(-1, 3))
+        say = (seen[every] * (self._known[every] > 0) * np.where(veil[every] > 0, 0.2, 1.0)).astype(np.float32).reshape(-1)
+        if say.sum() < 30 or not (say > 0.2).any():
             return self._light
         start = np.zeros((6, 3), np.float32)
-        start[0] = [np.median(change[say > 0.2, k]) if (say > 0.2).any() else 0.0 for k in range(3)]
-        best, most = self._light, -1.0
-        for first in (self._light, start):
-            light, fits = _robust(basis, np.ascontiguousarray(change), say, first, _FLOOR)
-            if fits > most * 1.05:
-                best, most = light, fits
-        return best
+        start[0] = np.median(change[say > 0.2], axis=0)
+        light, fits = _robust(basis, change, say, self._light, _LIGHT_FLOOR)
+        other, fits_other = _robust(basis, change, say, start, _LIGHT_FLOOR)
+        return np.asarray(other if fits_other > 1.05 * fits else light, np.float32)
 
-    def learn(self, weight: Floats, step: float, slow: float, fast: float) -> None:
+    def learn(self, weight: Floats, step: float) -> None:
         """Take in the look compared last where `weight` (SIZE, SIZE) 0..1 says that it shows the face; step: seconds."""
         self.age += step
-        rate = step / (step + min(slow, self.age)) if self.age else 1.0
-        quick = min(1.0, step / fast) if self.age else 1.0
-        _learn(self._even, weight.astype(np.float32), rate, quick, self.mean, self.variance, self.fast, self.known)
+        slow = step / (step + min(_SLOW_SECONDS, self.age)) if self.age else 1.0
+        fast = min(1.0, step / _FAST_SECONDS) if self.age else 1.0
+        _learn(
+            self.even, weight.astype(np.float32), slow, fast, self._mean, self._variance, self._fast, self._known,
+            self._state, self._states,
+        )  # fmt: skip
+
+    def release(self, veil: Bytes, step: float) -> None:
+        """Forget the face under a veil (SIZE, SIZE) that has not stirred for seconds: it is learned anew, with what lies on it."""
+        if not veil.any():
+            self._held[:] = 0.0
+            return
+        still = (np.abs(self.even - self._before) < _STILL).all(axis=2)
+        self._held = np.where(veil > 0, np.maximum(self._held + np.where(still, step, -4 * step), 0.0), 0.0).astype(np.float32)
+        self._before += np.float32(0.3) * (self.even - self._before)
+        old = self._held > _RELEASE_SECONDS
+        self._known[old], self._variance[old], self._held[old] = 0.0, 0.0, 0.0
 
 
 def features(colours: Bytes) -> Floats:
@@ -104,6 +133,13 @@ def rim() -> Mask:
 
 
 @functools.cache
+def _jaw() -> Floats:
+    """(SIZE, SIZE) float32, 1 where an opening mouth moves the skin, 0 on the upper face."""
+    below = (UV[:, 1] > UV[_NOSE, 1]).astype(np.float32)
+    return np.asarray(cv2.GaussianBlur(spread_many(below[:, None], SIZE)[..., 0], (0, 0), 3), np.float32)
+
+
+@functools.cache
 def _basis() -> Floats:
     """Polynomials (SIZE, SIZE, 6) that smooth light is made of."""
     line = np.linspace(-1, 1, SIZE, dtype=np.float32)
@@ -127,14 +163,13 @@ def _features(colours: Bytes, brightness: Floats, out: Floats) -> None:
 @numba.njit(cache=True, nogil=True, fastmath=True)
 def _robust(basis: Floats, change: Floats, say: Floats, first: Floats, floor: Floats) -> tuple[Floats, float]:
     """Reweighted least squares of change (n, 3) on basis (n, 6) from a first guess (6, 3), and how much of it fits."""
-    count = basis.shape[0]
     light = first.copy()
     fits = 0.0
     for turn in range(4):
         normal = np.zeros((6, 6), np.float64)
         right = np.zeros((6, 3), np.float64)
         fits = 0.0
-        for i in range(count):
+        for i in range(basis.shape[0]):
             if say[i] <= 0:
                 continue
             away = 0.0
@@ -152,54 +187,60 @@ def _robust(basis: Floats, change: Floats, say: Floats, first: Floats, floor: Fl
                     right[a, k] += weight * basis[i, a] * change[i, k]
         if turn == 3 or fits < 20:
             break
+        # A form of light that few texels speak for stays small.
         for a in range(6):
-            normal[a, a] += 0.02 * fits * (0.0 if a == 0 else 1.0) + 1e-6
+            normal[a, a] += 1e-6 + (0.02 * fits if a else 0.0)
         light = np.linalg.solve(normal, right).astype(np.float32)
     return light, fits
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True)
 def _deviation(
-    look: Floats, basis: Floats, light: Floats, known: Floats, variance: Floats, floor: Floats,
-    low: Floats, high: Floats, quick_low: Floats, quick_high: Floats, even: Floats, odd: Floats,
+    look: Floats, basis: Floats, light: Floats, known: Floats, spread: Floats,
+    low: Floats, high: Floats, quick_low: Floats, quick_high: Floats,
+    state: Floats, states: Floats, turn: Floats, jaw: Floats, even: Floats, odd: Floats,
 ) -> None:  # fmt: skip
-    """The look without its light into `even`, and its squared deviation from the nearer model into `odd`."""
+    """The look without its light into `even`, and how far it is off the nearer model into `odd`."""
     height, width = odd.shape
     for y in range(height):
         for x in range(width):
             slow, fast = np.float32(0.0), np.float32(0.0)
+            mouth = turn[3] * jaw[y, x]
+            past, last = np.float32(0.0), np.float32(0.0)
             for k in range(3):
-                lit = np.float32(0.0)
+                say = mouth if k == 2 else np.float32(1.0)
+                past += say * (state[k] - states[y, x, k]) ** 2
+                last += say * (state[k] - states[y, x, k + 3]) ** 2
+            for k in range(3):
+                value = look[y, x, k]
                 for a in range(6):
-                    lit += basis[y, x, a] * light[a, k]
-                value = look[y, x, k] - lit
+                    value -= basis[y, x, a] * light[a, k]
                 even[y, x, k] = value
-                spread = floor[k] * floor[k] + variance[y, x, k]
                 off = max(low[y, x, k] - value, value - high[y, x, k], np.float32(0.0))
-                slow += off * off / spread
+                slow += off * off / (spread[y, x, k] + turn[k] * past)
                 off = max(quick_low[y, x, k] - value, value - quick_high[y, x, k], np.float32(0.0))
-                fast += off * off / spread
-            odd[y, x] = min(slow, fast) if known[y, x] > 0 else np.float32(0.0)
+                fast += off * off / (spread[y, x, k] + turn[k] * last)
+            odd[y, x] = np.log1p(min(slow, fast)) if known[y, x] > 0 else np.float32(0.0)
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True)
 def _learn(
-    even: Floats, weight: Floats, rate: float, quick: float, mean: Floats, variance: Floats, fast: Floats, known: Floats
-) -> None:
+    even: Floats, weight: Floats, slow: float, fast: float, mean: Floats, variance: Floats, quick: Floats, known: Floats,
+    state: Floats, states: Floats,
+) -> None:  # fmt: skip
     height, width = known.shape
     for y in range(height):
         for x in range(width):
             w = weight[y, x]
+            fresh = known[y, x] == 0
             if w <= 0:
                 continue
-            if known[y, x] == 0:
-                known[y, x] = 1.0
-                for k in range(3):
-                    mean[y, x, k] = even[y, x, k]
-                    fast[y, x, k] = even[y, x, k]
-                continue
+            known[y, x] = 1.0
+            slowly, quickly = (1.0, 1.0) if fresh else (w * slow, w * fast)
             for k in range(3):
                 off = even[y, x, k] - mean[y, x, k]
-                mean[y, x, k] += w * rate * off
-                variance[y, x, k] += w * rate * (off * off - variance[y, x, k])
-                fast[y, x, k] += w * quick * (even[y, x, k] - fast[y, x, k])
+                mean[y, x, k] += slowly * off
+                variance[y, x, k] += 0.0 if fresh else slowly * (off * off - variance[y, x, k])
+                quick[y, x, k] += quickly * (even[y, x, k] - quick[y, x, k])
+                states[y, x, k] += slowly * (state[k] - states[y, x, k])
+                states[y, x, k + 3] += quickly * (state[k] - states[y, x, k + 3])

@@ -1,8 +1,7 @@
 """What lies before a face: hands, cups, microphones, hair; found as what the face itself never looks like.
 
-The target's own face is learned in texture space, free of light: a slow model that remembers and a fast one that follows
-the last moments, both only where the face is seen.  Texels that fit neither, hang together and reach in from the rim
-are not face.
+The target's own face is learned in texture space, free of light (`surface.Surface`).  Texels that do not fit it, hang
+together and reach in from the rim are not face: an occluder comes from outside, blinks, words and wrinkles do not.
 """
 
 from __future__ import annotations
@@ -19,17 +18,31 @@ from models.mesh.unwrap import spread
 
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
-Mask = NDArray[np.bool_]
 
 # The face is looked at with this many pixels along its longer side.
 _LOOKED = 160
-_SLOW_SECONDS, _FAST_SECONDS = 8.0, 0.25
 _LEARN_SECONDS = 0.5
-# Mean squared deviation, in spreads, above which something begins to be foreign, and above which it surely is.
-_MAYBE, _SURELY = 4.0, 12.0
-_LEAST_TEXELS = 60
-# More than this share of what is seen of a face is never given up: then the model is wrong, not the face hidden.
-_MOST = 0.75
+# So many seconds after a look the next one is due, however few frames came.
+_LATEST = 0.075
+# More change than this share of the texture and something moves: the next frame is looked at too.
+_MOVING = 0.01
+# A texel this far off (logarithm of squared spreads) is strong; `_GUIDE` and `_AROUND` are radii in texels.
+_STRONG, _GUIDE, _AROUND, _LOCAL = 2.0, 4, 16, 12
+# Logistic regression over composed clips: how far off a texel is, how much around it is, and the rest.
+_OWN, _NEIGHBOURS, _REST = 0.68, 7.66, 5.6
+_SURELY, _SURE_TEXELS, _LEAST_TEXELS = 2.5, 80, 60
+# What is veiled must be this far off; beside what is far more so (shadows, a mesh pulled askew), much more.
+_OFF, _LEVEL, _STEEP = 1.5, 3.0, 0.9
+# What was veiled a moment ago needs less to remain so.
+_KEEP_SCORE, _KEEP_OFF = 0.6, 0.2
+# Holes smaller than this belong to what surrounds them.
+_HOLE_TEXELS = 120
+# More than this share of what is seen of a face is never given up: then the model is wrong, or the track.
+_MOST = 0.85
+_WRONG_SECONDS = 1.0
+# How fast what fits less well, and small pieces of the veil, are learned all the same.
+_FITS, _FITS_WIDTH, _FITS_LEAST = 1.8, 0.8, 0.4
+_SMALL, _SMALL_PACE = 0.1, 0.3
 
 
 class Veil:
@@ -40,19 +53,22 @@ class Veil:
         self._veil = np.zeros((SIZE, SIZE), np.uint8)
         self._calls = 0
         self._time: float | None = None
+        self._moving = False
+        self._wrong = 0.0
 
     def __call__(self, image: Bytes, points: Floats, area: tuple[int, int, int, int], time: float, every: int = 1) -> Bytes:
         """How far something lies before the face: a picture of the area, uint8, at most 160 px; 255 where it hides the face.
 
         image: (h, w, 3) uint8 BGR.  points: (468, 3) float32 px.  area: left, top, right, bottom px, inside the frame.
-        time: seconds.  every: it is looked for in every n-th call and carried with the face in between; 0 never.
+        time: seconds.  every: it is looked for in every n-th call, oftener while something moves, and carried with the
+        face in between.  Nothing is veiled before the face is known, half a second.
         """
         left, top, right, bottom = area
         height, width = bottom - top, right - left
-        self._calls += 1
-        due = every > 0 and (self._time is None or self._calls % every == 0)
         scale = min(1.0, _LOOKED / max(height, width))
         size = (max(8, round(width * scale)), max(8, round(height * scale)))
+        self._calls += 1
+        due = self._time is None or self._calls % every == 0 or self._moving or not 0 <= time - self._time <= _LATEST
         if not due and not self._veil.any():
             return np.zeros(size[::-1], np.uint8)
         small = np.asarray(cv2.resize(image[top:bottom, left:right], size, interpolation=cv2.INTER_AREA), np.uint8)
@@ -73,62 +89,94 @@ class Veil:
         step = 0.0 if self._time is None else min(0.5, max(0.0, time - self._time))
         self._time = time
         across, down = spread(placed, SIZE)
-        facing, deep = spread(np.stack([_facing(placed, depth), depth], axis=1), SIZE)
+        directions = normals(np.column_stack([placed, depth]))
+        facing, deep = spread(np.stack([np.clip(-directions[:, 2], 0.0, 1.0), depth], axis=1), SIZE)
         colours = cv2.remap(small, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         front = cv2.remap(nearest, across, down, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT)
-        inside = (across >= 0) & (across <= small.shape[1] - 1) & (down >= 0) & (down <= small.shape[0] - 1)
-        seen = np.where(inside & (deep < front + 0.06 * max(small.shape[:2])), np.clip((facing - 0.15) / 0.35, 0.0, 1.0), 0.0)
-        seen = seen.astype(np.float32)
-        look = surface.features(np.asarray(colours, np.uint8))
-        odd = self._face.compare(look, seen, self._veil)
-        if self._face.age >= _LEARN_SECONDS:
-            self._veil = _segment(odd, seen, self._veil)
-        self._face.learn(seen * (cv2.dilate(self._veil, np.ones((7, 7), np.uint8)) == 0), step, _SLOW_SECONDS, _FAST_SECONDS)
+        seen = (across >= 0) & (across <= small.shape[1] - 1) & (down >= 0) & (down <= small.shape[0] - 1)
+        seen &= deep < front + 0.06 * max(small.shape[:2])
+        squarely = np.where(seen, np.clip((facing - 0.15) / 0.35, 0.0, 1.0), 0.0).astype(np.float32)
+        odd = self._face.compare(surface.features(np.asarray(colours, np.uint8)), squarely, self._veil, _state(placed, directions))
+        if self._face.age < _LEARN_SECONDS:
+            self._face.learn(squarely, step)
+            return
+        say = (squarely > 0.1).astype(np.float32)
+        off = _guided(odd, self._face.even[..., 0], say)
+        self._follow(_segment(off, say, self._veil), say, step)
+        self._face.learn(squarely * _pace(off, self._veil, say), step)
+        self._face.release(self._veil, step)
+
+    def _follow(self, veil: Bytes, say: Floats, step: float) -> None:
+        """Take the veil over unless it would bare most of the face; after a second of that the face is learned anew."""
+        if float((veil[say > 0] > 0).mean() if say.any() else 0.0) <= _MOST:
+            self._moving = float((veil != self._veil).mean()) > _MOVING
+            self._veil, self._wrong = veil, 0.0
+            return
+        self._wrong += step
+        if self._wrong > _WRONG_SECONDS:
+            self._face, self._veil, self._wrong = surface.Surface(), np.zeros_like(veil), 0.0
 
 
-def _facing(points: Floats, depth: Floats) -> Floats:
-    return np.clip(-normals(np.column_stack([points, depth]))[:, 2], 0.0, 1.0).astype(np.float32)
+def _state(points: Floats, directions: Floats) -> Floats:
+    """What a face's looks depend on: where it points (two numbers), and how far the mouth is open."""
+    height = float(np.hypot(*(points[10] - points[152])))
+    return np.array([*directions[:, :2].mean(axis=0), np.hypot(*(points[13] - points[14])) / max(height, 1.0)], np.float32)
 
 
-def _segment(odd: Floats, seen: Floats, before: Bytes) -> Bytes:
-    """From deviations to pieces: sure ones and what hangs on them, that reach in from the rim, without holes."""
-    say = (seen > 0.05).astype(np.float32)
-    total, weight = cv2.blur(np.minimum(odd, 40.0) * say, (5, 5)), cv2.blur(say, (5, 5))
-    mean = total / np.maximum(weight, 0.05)
-    # What was veiled a moment ago needs less to remain so.
-    mean *= np.where(before > 0, 1.5, 1.0)
-    known = weight > 0.05
-    maybe = (mean > _MAYBE) & known
+def _mean(values: Floats, say: Floats, radius: int) -> Floats:
+    """Means over squares, of what is seen."""
+    size = (2 * radius + 1, 2 * radius + 1)
+    return np.asarray(cv2.blur(values * say, size) / np.maximum(cv2.blur(say, size), 0.02), np.float32)
+
+
+def _guided(values: Floats, guide: Floats, say: Floats) -> Floats:
+    """Values smoothed within the guide's edges (He et al. 2010, "Guided image filtering")."""
+    mean, mean_values = _mean(guide, say, _GUIDE), _mean(values, say, _GUIDE)
+    slope = (_mean(guide * values, say, _GUIDE) - mean * mean_values) / (_mean(guide * guide, say, _GUIDE) - mean * mean + 0.003)
+    return _mean(slope, say, _GUIDE) * guide + _mean(mean_values - slope * mean, say, _GUIDE)
+
+
+def _segment(off: Floats, say: Floats, before: Bytes) -> Bytes:
+    """From deviations to pieces: sure ones and what hangs on them, that reach in from the rim, without small holes."""
+    strong = np.where(off > _STRONG, say, 0.0).astype(np.float32)
+    held = (before > 0).astype(np.float32)
+    score = _OWN * off + _NEIGHBOURS * _mean(strong, say, _AROUND) - _REST + _KEEP_SCORE * held
+    needed = _OFF + np.maximum(0.0, _STEEP * (_mean(np.minimum(off, 9.0), strong, _LOCAL) - _LEVEL)) - _KEEP_OFF * held
+    maybe = (score > 0) & (say > 0) & (off > needed)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(maybe.astype(np.uint8), connectivity=8)
-    if count < 2:
-        return np.zeros_like(before)
-    surely = np.bincount(labels[(mean > _SURELY) & maybe], minlength=count)
-    rim = np.bincount(labels[surface.rim() & maybe], minlength=count)
-    good = (surely >= _LEAST_TEXELS // 2) & (rim > 0) & (stats[:, cv2.CC_STAT_AREA] >= _LEAST_TEXELS)
+    surely = np.bincount(labels[maybe & (score > _SURELY)], minlength=count)
+    at_rim = np.bincount(labels[maybe & surface.rim()], minlength=count)
+    good = (surely >= _SURE_TEXELS) & (at_rim > 0) & (stats[:, cv2.CC_STAT_AREA] >= _LEAST_TEXELS)
     good[0] = False
-    veil = np.asarray(good[labels], np.uint8) * 255
-    veil = cv2.morphologyEx(veil, cv2.MORPH_CLOSE, np.ones((7, 7), np.uint8))
-    veil = np.asarray(_filled(veil), np.uint8)
-    share = float((veil > 0)[say > 0].mean()) if say.any() else 0.0
-    return before if share > _MOST else veil
-
-
-def _filled(veil: Bytes) -> Bytes:
-    """The veil without holes: what cannot be reached from the bare face's largest part."""
+    if not good.any():
+        return np.zeros_like(before)
+    veil = cv2.morphologyEx(np.asarray(good[labels], np.uint8) * 255, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
+    # What is not seen squarely enough to be judged goes with its neighbours.
+    veil = np.where(say > 0, veil, cv2.dilate(veil, np.ones((9, 9), np.uint8)))
     bare = ((veil == 0) & surface.outline()).astype(np.uint8)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(bare, connectivity=4)
-    small = stats[:, cv2.CC_STAT_AREA] < 120
-    small[0] = False
-    return np.asarray(np.where(small[labels], 255, veil), np.uint8)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(bare, connectivity=4)
+    hole = stats[:, cv2.CC_STAT_AREA] < _HOLE_TEXELS
+    hole[0] = False
+    return np.where(hole[labels], 255, veil).astype(np.uint8)
+
+
+def _pace(off: Floats, veil: Bytes, say: Floats) -> Floats:
+    """How fast each texel is learned, 0..1: what fits at once, what is veiled not at all, or slowly where it is a small piece."""
+    fits = np.clip((_FITS - off) / _FITS_WIDTH, _FITS_LEAST, 1.0)
+    if not veil.any():
+        return fits
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(cv2.dilate(veil, np.ones((7, 7), np.uint8)), connectivity=8)
+    pace = np.where(stats[:, cv2.CC_STAT_AREA] < _SMALL * say.sum(), _SMALL_PACE, 0.0)
+    pace[0] = 1.0
+    return np.asarray(fits * pace[labels], np.float32)
 
 
 def _refined(veil: Bytes, guide: Bytes) -> Bytes:
-    """The veil's edge laid onto the picture's own edges (He et al. 2010, "Guided image filtering")."""
+    """The veil's edge laid onto the picture's own edges."""
     grey = cv2.cvtColor(guide, cv2.COLOR_BGR2GRAY).astype(np.float32) / 255.0
     soft = veil.astype(np.float32) / 255.0
     box = (9, 9)
     mean, mean_soft = cv2.blur(grey, box), cv2.blur(soft, box)
     slope = (cv2.blur(grey * soft, box) - mean * mean_soft) / (cv2.blur(grey * grey, box) - mean * mean + 0.001)
-    offset = mean_soft - slope * mean
-    fine = cv2.blur(slope, box) * grey + cv2.blur(offset, box)
+    fine = cv2.blur(slope, box) * grey + cv2.blur(mean_soft - slope * mean, box)
     return np.asarray(np.clip((fine - 0.3) * (255 / 0.4), 0, 255), np.uint8)
