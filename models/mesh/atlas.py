@@ -13,8 +13,10 @@ from models.fill import push_pull
 from models.mesh import eyes as eye_pictures
 from models.mesh import relight
 from models.mesh.even import even
+from models.mesh.expression import relaxed, smile
 from models.mesh.eyes import Eyes
 from models.mesh.glasses import glasses
+from models.mesh.merge import merge
 from models.mesh.pose import fit as fit_pose
 from models.mesh.skin import skin_confidence
 from models.mesh.topology import PLAIN_SKIN, TEXTURE_SIZE, VERTICES, normals
@@ -28,7 +30,7 @@ Bytes = NDArray[np.uint8]
 class Atlas:
     """texture: (512, 512, 3) uint8 BGR, shading divided out, filled where no photo saw it.
 
-    shape: (468, 3) float32 in mean-face units (`topology.MEAN`), averaged over the photos.
+    shape: (468, 3) float32 in mean-face units (`topology.MEAN`), averaged over the photos, without the expression in them.
     eyes: of the photo that shows them best; None keeps the target's own.
     """
 
@@ -94,37 +96,31 @@ def build_atlas(photos: Sequence[tuple[Bytes, Floats]]) -> Atlas:
     """
     if not photos:
         raise ValueError("got no photo, expected at least one")
-    total = np.zeros((TEXTURE_SIZE, TEXTURE_SIZE, 3), np.float32)
-    says = np.zeros((TEXTURE_SIZE, TEXTURE_SIZE), np.float32)
-    best = np.zeros((TEXTURE_SIZE, TEXTURE_SIZE), np.float32)
-    shapes, frontal, looks = [], [], []
-    tone: Floats | None = None
-    for image, landmarks in photos:
-        colours, weight = unwrap(image, landmarks)
-        seen = weight > 0.5
-        mean = np.median(colours[seen], axis=0) if seen.any() else np.full(3, 128.0, np.float32)
-        tone = mean if tone is None else tone
-        # The fourth power lets the best view of a place decide; an even mean of several photos would blur.
-        say = weight**4 + 1e-9 * (weight > 0)
-        total += colours * (tone / np.maximum(mean, 1.0)) * say[..., None]
-        says += say
-        best = np.maximum(best, weight)
-        pose = fit_pose(landmarks)
-        shapes.append(pose.remove(landmarks[:VERTICES]))
-        frontal.append(max(0.05, float(np.cos(np.radians(pose.yaw)))) ** 4)
-        looks.append(frontal[-1] * min(pose.scale, 200.0) * eye_pictures.openness(landmarks, pose))
-    if not (best > 0.5).any():
+    views = [unwrap(image, landmarks) for image, landmarks in photos]
+    if not any((weight > 0.5).any() for _, weight in views):
         raise ValueError("got photos in which nothing of the face can be seen, expected at least one clear view")
+    poses = [fit_pose(landmarks) for _, landmarks in photos]
+    shapes = [pose.remove(landmarks[:VERTICES]) for pose, (_, landmarks) in zip(poses, photos, strict=True)]
+    squarely = [max(0.05, float(np.cos(np.radians(pose.yaw)))) ** 4 for pose in poses]
+    smiles = [smile(shape) for shape in shapes]
+    # Who is calm in one of the photos need not have the others' folds.
+    calm = [float(np.exp(-2.0 * broad)) for broad in smiles]
+    texture, best = merge(views, calm)
+    looks = [
+        square * min(pose.scale, 200.0) * eye_pictures.openness(landmarks, pose)
+        for square, pose, (_, landmarks) in zip(squarely, poses, photos, strict=True)
+    ]
     image, landmarks = photos[int(np.argmax(looks))]
-    seen_eyes = eye_pictures.take(image, landmarks, fit_pose(landmarks)) if max(looks) > 0 else None
-    return _finish(total / np.maximum(says, 1e-12)[..., None], best, np.average(shapes, axis=0, weights=frontal), seen_eyes)
+    seen_eyes = eye_pictures.take(image, landmarks, poses[int(np.argmax(looks))]) if max(looks) > 0 else None
+    shape = relaxed(np.average(shapes, axis=0, weights=np.multiply(squarely, calm)).astype(np.float32))
+    return _finish(texture, best, shape, float(np.average(smiles, weights=calm)), seen_eyes)
 
 
-def _finish(texture: Floats, best: Floats, shape: NDArray[np.float64], seen_eyes: Eyes | None) -> Atlas:
+def _finish(texture: Floats, best: Floats, shape: Floats, broad: float, seen_eyes: Eyes | None) -> Atlas:
     """Fill what no photo saw: first from the other half of the face, then from the surroundings."""
     known = np.clip((best - 0.3) / 0.3, 0.0, 1.0)
     other = known[:, ::-1] * (1 - known) * 0.7
     both = known + other
     merged = (texture * known[..., None] + texture[:, ::-1] * other[..., None]) / np.maximum(both, 1e-6)[..., None]
     filled = np.clip(push_pull(merged, both), 0, 255)
-    return Atlas(even(np.rint(filled).astype(np.uint8)), np.ascontiguousarray(shape, np.float32), seen_eyes)
+    return Atlas(even(np.rint(filled).astype(np.uint8), broad), np.ascontiguousarray(shape, np.float32), seen_eyes)
