@@ -1,7 +1,8 @@
 import numpy as np
+from faces import find
 
 from models.mesh import topology
-from models.mesh.topology import INNER_MOUTH, LEFT_EYE, MEAN, MIRROR, OVAL, RIGHT_EYE, TRIANGLES, UV, VERTICES, normals
+from models.mesh.topology import EYES, INNER_MOUTH, IRISES, LEFT_EYE, MEAN, MIRROR, OVAL, RIGHT_EYE, TRIANGLES, UV, VERTICES, normals
 
 
 def test_mesh_is_one_sheet_with_holes_for_eyes_and_mouth() -> None:
@@ -40,3 +41,33 @@ def test_normals_point_at_the_camera_on_the_nose_and_aside_on_the_cheeks() -> No
 def test_plain_skin_avoids_brows_lids_and_lips() -> None:
     assert not {*topology.BROWS, *LEFT_EYE, *RIGHT_EYE, *topology.OUTER_LIPS, *INNER_MOUTH, *OVAL} & {*topology.PLAIN_SKIN}
     assert len(topology.PLAIN_SKIN) > 100
+
+
+def test_each_eye_runs_from_the_corner_on_the_left_along_the_lower_lid() -> None:
+    edges = {frozenset(map(int, pair)) for triangle in TRIANGLES for pair in zip(triangle, np.roll(triangle, 1), strict=True)}
+    for ring, whole in zip(EYES, (RIGHT_EYE, LEFT_EYE), strict=True):
+        assert sorted(ring) == sorted(whole)
+        assert all(frozenset((int(a), int(b))) in edges for a, b in zip(ring, np.roll(ring, -1), strict=True))
+        x, y = MEAN[ring, 0], MEAN[ring, 1]
+        assert (np.diff(x[:9]) > 0).all()
+        assert (np.diff(np.append(x[8:], x[0])) < 0).all()
+        assert (y[1:8] > y[:8:-1]).all()
+    assert MEAN[EYES[0], 0].max() < 0 < MEAN[EYES[1], 0].min()
+    # Mirrored, one eye is the other one: corners change places, lids stay lids.
+    np.testing.assert_array_equal(MIRROR[EYES[0]], EYES[1][(8 - np.arange(16)) % 16])
+
+
+def test_each_iris_lies_in_its_own_eye(collins, hopper, detector, landmarker) -> None:
+    for image in (collins, hopper):
+        landmarks = find(image, detector, landmarker)[:, :2]
+        for eye, iris in zip(EYES, IRISES, strict=True):
+            low, high = landmarks[eye].min(axis=0), landmarks[eye].max(axis=0)
+            assert (landmarks[iris[0]] > low).all()
+            assert (landmarks[iris[0]] < high).all()
+            ring = landmarks[iris[1:]] - landmarks[iris[0]]
+            # The ring goes round the centre in steps of a quarter turn, at one distance.
+            np.testing.assert_allclose(np.linalg.norm(ring, axis=1) / np.linalg.norm(ring, axis=1).mean(), 1, atol=0.25)
+            turns = np.diff(np.unwrap(np.arctan2(ring[:, 1], ring[:, 0])))
+            np.testing.assert_allclose(np.abs(turns), np.pi / 2, atol=0.5)
+            assert len(set(np.sign(turns))) == 1
+            assert list(np.sort(iris)) == list(range(iris[0], iris[0] + 5))
