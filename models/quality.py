@@ -21,6 +21,8 @@ Floats = NDArray[np.float32]
 EYES = 36.0
 SHARPNESS = 45.0
 YAW, PITCH, ROLL = 28.0, 22.0, 35.0
+# A further view may show the face from the side: it fills what the first one saw askew.
+SIDE_YAW = 50.0
 DARK, CONTRAST = 22.0, 4.0
 BURNT = 0.25
 OUTSIDE = 0.02
@@ -80,17 +82,20 @@ def measure(image: Bytes, landmarks: Floats) -> Measures:
     )
 
 
-def problems(image: Bytes, landmarks: Floats) -> list[str]:
-    """What keeps a face from being taken from this photo, each with what was found and what is needed; empty: nothing."""
+def problems(image: Bytes, landmarks: Floats, yaw: float = YAW) -> list[str]:
+    """What keeps a face from being taken from this photo, each with what was found and what is needed; empty: nothing.
+
+    yaw: how far the face may be turned, degrees.
+    """
     seen = measure(image, landmarks)
     found = []
     if seen.eyes < EYES:
         found.append(f"the face is too small ({seen.eyes:.0f} px between the eyes, at least {EYES:.0f} needed)")
     elif seen.sharpness < SHARPNESS and seen.lightness >= DARK:
         found.append(f"the face is blurred (sharpness {seen.sharpness:.0f}, at least {SHARPNESS:.0f} needed)")
-    if abs(seen.yaw) > YAW:
+    if abs(seen.yaw) > yaw:
         side = "right" if seen.yaw > 0 else "left"
-        found.append(f"the face is turned to the {side} of the picture ({abs(seen.yaw):.0f} degrees, at most {YAW:.0f} allowed)")
+        found.append(f"the face is turned to the {side} of the picture ({abs(seen.yaw):.0f} degrees, at most {yaw:.0f} allowed)")
     if abs(seen.pitch) > PITCH:
         way = "down" if seen.pitch > 0 else "up"
         found.append(f"the face looks {way} ({abs(seen.pitch):.0f} degrees, at most {PITCH:.0f} allowed)")

@@ -109,13 +109,13 @@ def run(
 @app.command()
 def enrol(
     name: Annotated[str, typer.Argument(help="What to call this face.")],
-    photos: Annotated[list[Path], typer.Argument(help="One or more photos of one person.")],
+    photos: Annotated[list[Path], typer.Argument(help="Photos and short videos of one person.")],
     consent: Annotated[bool, typer.Option("--i-have-consent", help="The person agreed; for scripts, asks nothing.")] = False,
     face: Face = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Check photos of a person and keep the face under a name, with the statement that the person agreed."""
-    with _plainly():
+    """Check photos and short videos of a person and keep the face under a name, with the statement that the person agreed."""
+    with _plainly() as console:
         from contextlib import closing
 
         from models.detector import Detector
@@ -127,8 +127,8 @@ def enrol(
         identities.check_name(name)
         if name in identities.names() and not overwrite:
             raise RealtimeError(f"{name} is enrolled already; choose another name, or replace it with --overwrite.")
-        with closing(Detector()) as detector, closing(Landmarker()) as landmarker:
-            identity = make(name, photos, detector, landmarker, None, face)
+        with closing(Detector()) as detector, closing(Landmarker()) as landmarker, console.status("") as status:
+            identity = make(name, photos, detector, landmarker, None, face, lambda clip, done: status.update(f"{clip}: {done:.0%}"))
         if not consent:
             _ask(name)
         kept = replace(identity, consent=identities.Consent.now())

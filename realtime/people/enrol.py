@@ -1,13 +1,11 @@
-"""Enrolment: photos of a person -> an identity, or everything that is wrong with the photos."""
+"""Enrolment: photos and short videos of a person -> an identity, or everything that is wrong with them."""
 
 from __future__ import annotations
 
+import functools
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-
-import cv2
-import numpy as np
 
 from models import quality
 from models.detector import Detector
@@ -15,12 +13,11 @@ from models.finding import faces, height
 from models.landmarks import Landmarker, Landmarks
 from models.mesh.atlas import build_atlas
 from realtime.frame import Image, RealtimeError
+from realtime.people.footage import PASSER_BY, View, is_footage, smaller, watch
 from realtime.people.identities import Consent, Identity, PhotoRecord
 from realtime.sources.photo import read_photo
 
 _SMALLEST = 16
-# A face less than this share of the largest one's height belongs to a passer-by.
-_PASSER_BY = 0.25
 # A face higher than this is made smaller: the atlas takes no more, and sampling it from more pixels would add noise.
 _FACE_HEIGHT = 640.0
 
@@ -32,15 +29,18 @@ def enrol(
     landmarker: Landmarker,
     consent: Consent | None,
     face: int | None = None,
+    advance: Callable[[str, float], None] | None = None,
 ) -> Identity:
-    """The identity of the person in the photos; nothing is stored.
+    """The identity of the person in the photos and videos; nothing is stored.
 
-    face: which face of a photo that shows several, from 1 at the left.
+    face: which face of a photo that shows several, from 1 at the left.  advance: told a video's name and how much of it is
+    done, 0..1.  At least one photo has to show the face from the front, others may show it from the side.
     Raises one RealtimeError that names every photo with something wrong, and what.
     """
     if not paths:
         raise RealtimeError(f"There is no photo of {name}; give at least one.")
-    views: list[tuple[Image, Landmarks]] = []
+    views: list[View] = []
+    aside: list[str] = []
     records: list[PhotoRecord] = []
     troubles: list[str] = []
     for path in paths:
@@ -48,10 +48,17 @@ def enrol(
             record = PhotoRecord(Path(path).name, _sha256(path))
             if record.sha256 and record.sha256 in {earlier.sha256 for earlier in records}:
                 continue
-            views.append(_view(path, detector, landmarker, face))
+            if is_footage(path):
+                seen = watch(path, detector, landmarker, functools.partial(advance, record.name) if advance else None)
+            else:
+                seen = [_view(path, detector, landmarker, face)]
+                aside += [f"{path}: {'; '.join(wrong)}." for wrong in [quality.problems(*seen[0])] if wrong]
+            views += [smaller(*view, _FACE_HEIGHT) for view in seen]
             records.append(record)
         except RealtimeError as error:
             troubles.append(str(error))
+    if not troubles and len(aside) == len(views):
+        troubles = aside
     if troubles:
         raise RealtimeError("\n".join(troubles))
     try:
@@ -69,7 +76,7 @@ def _view(path: str | Path, detector: Detector, landmarker: Landmarker, face: in
     if not found:
         raise RealtimeError(f"{path}: no face was found; give a photo that shows the whole face from the front.")
     tallest = max(map(height, found))
-    found = [landmarks for landmarks in found if height(landmarks) >= _PASSER_BY * tallest]
+    found = [landmarks for landmarks in found if height(landmarks) >= PASSER_BY * tallest]
     if len(found) == 1:
         chosen = found[0]
     elif face is None:
@@ -78,14 +85,10 @@ def _view(path: str | Path, detector: Detector, landmarker: Landmarker, face: in
         chosen = found[face - 1]
     else:
         raise RealtimeError(f"{path}: there is no face {face}; {len(found)} were found ({_listed(found, image)}).")
-    wrong = quality.problems(image, chosen)
+    wrong = quality.problems(image, chosen, yaw=quality.SIDE_YAW)
     if wrong:
         raise RealtimeError(f"{path}: {'; '.join(wrong)}.")
-    factor = _FACE_HEIGHT / max(height(chosen), 1.0)
-    if factor >= 1:
-        return image, chosen
-    small = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
-    return np.asarray(small, np.uint8), np.asarray(chosen * factor, np.float32)
+    return image, chosen
 
 
 def _listed(found: Sequence[Landmarks], image: Image) -> str:
