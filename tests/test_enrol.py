@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from models.detector import Detector
+from models.finding import faces
 from models.landmarks import Landmarker
 from realtime.frame import RealtimeError
 from realtime.people.enrol import enrol
@@ -224,3 +225,23 @@ def test_two_people_in_one_photo_from_life(shared: Path, detector: Detector, lan
     path = shared / "photos/hard/obama_and_biden.jpg"
     first, second = (enrol("x", [path], detector, landmarker, None, face).atlas for face in (1, 2))
     assert np.abs(first.texture.astype(int) - second.texture).mean() > 10
+
+
+def test_a_photo_from_the_side_helps_one_from_the_front(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hopper: Bytes, detector: Detector, landmarker: Landmarker
+) -> None:
+    """The face of the second photo is said to be turned by 38 degrees; no test picture shows one so."""
+    side = tmp_path / "side.png"
+    cv2.imwrite(str(side), hopper[:, ::-1])
+
+    def turned(image: Bytes, *models: object) -> list[NDArray[np.float32]]:
+        found = faces(image, detector, landmarker)
+        if (image == hopper).all():
+            return found
+        turn = cv2.Rodrigues(np.array([0.0, np.radians(38), 0.0]))[0]
+        middle = found[0].mean(axis=0)
+        return [np.asarray((found[0] - middle) @ turn.T + middle, np.float32)]
+
+    monkeypatch.setattr("realtime.people.enrol.faces", turned)
+    assert "turned to the" in _refused([side], detector, landmarker)
+    assert len(enrol("x", [portrait("hopper"), side], detector, landmarker, None).photos) == 2
