@@ -41,7 +41,7 @@ PATHS = {
 }
 OBJECTS = tuple(PATHS)
 # Shares of the run: nothing there, coming, staying, going, nothing again.
-_COMES, _STAYS, _GOES, _GONE = 0.25, 0.40, 0.80, 0.95
+_COMES, _STAYS, _GOES, _GONE = 0.40, 0.52, 0.84, 0.96
 
 
 def place(name: str, moment: float) -> tuple[float, float, float] | None:
@@ -85,8 +85,8 @@ def compose(
     up = landmarks[_FOREHEAD, :2] - landmarks[_CHIN, :2]
     size, centre = float(np.hypot(*up)), landmarks[:468, :2].mean(axis=0)
     picture, weight = np.zeros((height, width, 3), np.float32), np.zeros((height, width), np.float32)
-    moments = [at for at in moment + step * np.linspace(-0.25, 0.25, 5)]
-    shown = [where for where in (place(name, at) for at in moments) if where is not None]
+    moments = moment + step * np.linspace(-0.25, 0.25, 5)
+    shown = [where for where in (place(name, float(at)) for at in moments) if where is not None]
     if not shown:
         return image, weight
     sprite = _at_size(name, _rounded(tone), max(8, 4 * round(size / 4)))

@@ -32,6 +32,9 @@ _TURN = np.array([0.1, 0.02, 0.02, 4.0], np.float32) ** 2
 _BRIGHTNESS = np.log(np.arange(766, dtype=np.float32) / 3 + 16)
 # Something that lies still on the face for so many seconds, moved by no more than this, has become part of it.
 _RELEASE_SECONDS = 8.0
+_YOUNG_SECONDS = 0.5
+# Stands for the hue of what is burnt out, which could be any.
+BURNT = np.float32(9.0)
 _STILL = np.array([0.05, 0.015, 0.015], np.float32)
 
 
@@ -68,7 +71,9 @@ class Surface:
         odd, self.even = np.empty((SIZE, SIZE), np.float32), np.empty_like(look)
         kernel = np.ones((3, 3), np.uint8)
         bounds = [bound(model, kernel) for model in (self._mean, self._fast) for bound in (cv2.erode, cv2.dilate)]
-        spread = _FLOOR**2 + _TRUST * self._variance
+        # What was seen for a moment only has not shown yet how it can look.
+        young = 1 + (_YOUNG_SECONDS / max(self.age, 0.1)) ** 2
+        spread = np.float32(young) * (_FLOOR**2 + _TRUST * self._variance)
         known = self._known * (seen > 0)
         _deviation(look, _basis(), self._light, known, spread, *bounds, state, self._states, _TURN, _jaw(), self.even, odd)
         return odd
@@ -78,7 +83,8 @@ class Surface:
         every = (slice(None, None, _STRIDE), slice(None, None, _STRIDE))
         basis = np.ascontiguousarray(_basis()[every].reshape(-1, 6))
         change = np.ascontiguousarray((look[every] - self._mean[every]).reshape(-1, 3))
-        say = (seen[every] * (self._known[every] > 0) * np.where(veil[every] > 0, 0.2, 1.0)).astype(np.float32).reshape(-1)
+        told = (self._known[every] > 0) & (look[every][..., 1] < BURNT)
+        say = (seen[every] * told * np.where(veil[every] > 0, 0.2, 1.0)).astype(np.float32).reshape(-1)
         if say.sum() < 30 or not (say > 0.2).any():
             return self._light
         start = np.zeros((6, 3), np.float32)
@@ -92,10 +98,8 @@ class Surface:
         self.age += step
         slow = step / (step + min(_SLOW_SECONDS, self.age)) if self.age else 1.0
         fast = min(1.0, step / _FAST_SECONDS) if self.age else 1.0
-        _learn(
-            self.even, weight.astype(np.float32), slow, fast, self._mean, self._variance, self._fast, self._known,
-            self._state, self._states,
-        )  # fmt: skip
+        models = (self._mean, self._variance, self._fast, self._known)
+        _learn(self.even, weight.astype(np.float32), slow, fast, *models, self._state, self._states)
 
     def release(self, veil: Bytes, step: float) -> None:
         """Forget the face under a veil (SIZE, SIZE) that has not stirred for seconds: it is learned anew, with what lies on it."""
@@ -156,8 +160,9 @@ def _features(colours: Bytes, brightness: Floats, out: Floats) -> None:
             total = blue + green + red
             share = np.float32(3.0) / (total + np.float32(60.0))
             out[y, x, 0] = brightness[int(total)]
-            out[y, x, 1] = (red - green) * share
-            out[y, x, 2] = (blue - green) * share
+            burnt = max(blue, green, red) >= 250
+            out[y, x, 1] = BURNT if burnt else (red - green) * share
+            out[y, x, 2] = BURNT if burnt else (blue - green) * share
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True)
@@ -215,6 +220,9 @@ def _deviation(
                 value = look[y, x, k]
                 for a in range(6):
                     value -= basis[y, x, a] * light[a, k]
+                if look[y, x, 1] == BURNT:
+                    # The brightness was at least this, and the hue was lost: nothing says that it does not fit.
+                    value = max(value, high[y, x, k]) if k == 0 else (low[y, x, k] + high[y, x, k]) / 2
                 even[y, x, k] = value
                 off = max(low[y, x, k] - value, value - high[y, x, k], np.float32(0.0))
                 slow += off * off / (spread[y, x, k] + turn[k] * past)
@@ -233,7 +241,7 @@ def _learn(
         for x in range(width):
             w = weight[y, x]
             fresh = known[y, x] == 0
-            if w <= 0:
+            if w <= 0 or even[y, x, 1] == BURNT:
                 continue
             known[y, x] = 1.0
             slowly, quickly = (1.0, 1.0) if fresh else (w * slow, w * fast)

@@ -46,11 +46,15 @@ _SMALL, _SMALL_PACE = 0.1, 0.3
 
 
 class Veil:
-    """Follows what lies before one person's face; called for every frame in turn."""
+    """Follows what lies before one person's face; called for every frame in turn.
+
+    looks: how often it was looked for so far.
+    """
 
     def __init__(self) -> None:
         self._face = surface.Surface()
         self._veil = np.zeros((SIZE, SIZE), np.uint8)
+        self.looks = 0
         self._calls = 0
         self._time: float | None = None
         self._moving = False
@@ -78,11 +82,12 @@ class Veil:
         planes = np.empty((3, size[1], size[0]), np.float32)
         rasterise(placed, depth, TRIANGLES, UV * np.float32(SIZE - 1), planes[0], planes[1], planes[2])
         if due:
+            self.looks += 1
             self._look(small, placed, depth, planes[2], time)
         if not self._veil.any():
             return np.zeros(size[::-1], np.uint8)
         carried = cv2.remap(self._veil, planes[0], planes[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
-        return _refined(np.asarray(carried, np.uint8), small)
+        return _refined(_over_holes(np.asarray(carried, np.uint8), planes[0] >= 0), small)
 
     def _look(self, small: Bytes, placed: Floats, depth: Floats, nearest: Floats, time: float) -> None:
         """One look at the face; updates veil and model."""
@@ -169,6 +174,14 @@ def _pace(off: Floats, veil: Bytes, say: Floats) -> Floats:
     pace = np.where(stats[:, cv2.CC_STAT_AREA] < _SMALL * say.sum(), _SMALL_PACE, 0.0)
     pace[0] = 1.0
     return np.asarray(fits * pace[labels], np.float32)
+
+
+def _over_holes(veil: Bytes, covered: NDArray[np.bool_]) -> Bytes:
+    """The veil (h, w) with eyes and mouth, which the mesh leaves open, as their surroundings are."""
+    mesh = covered.astype(np.float32)
+    width = 2 * (max(veil.shape) // 12) + 1
+    around = cv2.blur(veil * mesh, (width, width)) / np.maximum(cv2.blur(mesh, (width, width)), 0.02)
+    return np.where(covered, veil, np.clip(around, 0, 255)).astype(np.uint8)
 
 
 def _refined(veil: Bytes, guide: Bytes) -> Bytes:
