@@ -18,8 +18,8 @@ from models.mesh.eyes import Eyes
 from models.mesh.glasses import glasses
 from models.mesh.merge import merge
 from models.mesh.pose import fit as fit_pose
-from models.mesh.skin import skin_confidence
-from models.mesh.topology import PLAIN_SKIN, TEXTURE_SIZE, VERTICES, normals
+from models.mesh.skin import plain_zone, skin_confidence
+from models.mesh.topology import EYES, PLAIN_SKIN, TEXTURE_SIZE, UV, VERTICES, normals
 from models.mesh.unwrap import sample_texture, spread_many
 
 Floats = NDArray[np.float32]
@@ -68,8 +68,12 @@ def unwrap(image: Bytes, landmarks: Floats) -> tuple[Floats, Floats]:
     colours, inside = sample_texture(image, points[:, :2], TEXTURE_SIZE)
     square = spread_many(relight.facing(directions)[:, None], TEXTURE_SIZE)[..., 0]
     weight = np.where(inside & (square > 0.12), np.clip((square - 0.12) / 0.6, 0.02, 1.0), 0.0).astype(np.float32)
-    # Rims are thicker than their lines, and throw shadows.
-    rims = cv2.dilate(glasses(colours, inside), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (11, 11)))
+    # Rims are thicker than their lines, and throw shadows; above them are the brows.
+    rims = glasses(colours, inside)
+    if rims.any():
+        narrow, wide = (cv2.dilate(rims, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))) for size in (9, 19))
+        level = round(float(UV[EYES[0], 1].mean()) * TEXTURE_SIZE)
+        rims = np.concatenate([narrow[:level], wide[level:]])
     weight *= 1 - np.minimum(1.0, 1.5 * rims)
     weight *= skin_confidence(colours, weight)
     light = spread_many(_light(image, points, directions), TEXTURE_SIZE)
@@ -122,5 +126,18 @@ def _finish(texture: Floats, best: Floats, shape: Floats, broad: float, seen_eye
     other = known[:, ::-1] * (1 - known) * 0.7
     both = known + other
     merged = (texture * known[..., None] + texture[:, ::-1] * other[..., None]) / np.maximum(both, 1e-6)[..., None]
-    filled = np.clip(push_pull(merged, both), 0, 255)
+    filled = push_pull(merged, both)
+    filled = np.clip(filled + _pores(filled, both) * (1 - both)[..., None], 0, 255)
     return Atlas(even(np.rint(filled).astype(np.uint8), broad), np.ascontiguousarray(shape, np.float32), seen_eyes)
+
+
+def _pores(texture: Floats, known: Floats) -> Floats:
+    """Grain (512, 512, 1) as fine and as strong as the known skin's, always the same: filled places must not look like plastic."""
+    grey = texture.mean(axis=2)
+    fine = grey - cv2.GaussianBlur(grey, (0, 0), 2)
+    skin = plain_zone() & (known > 0.99)
+    strength = 1.48 * float(np.median(np.abs(fine[skin]))) if skin.any() else 0.0
+    noise = np.random.default_rng(0).normal(0, 1, grey.shape).astype(np.float32)
+    grain = cv2.GaussianBlur(noise, (0, 0), 1.0)
+    grain -= cv2.GaussianBlur(grain, (0, 0), 2)
+    return np.asarray(grain[..., None] * np.float32(strength / max(float(grain.std()), 1e-6)), np.float32)

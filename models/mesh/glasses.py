@@ -56,7 +56,8 @@ def glasses(texture: Bytes, known: Mask) -> Floats:
     sure = 1 / (1 + np.exp(-np.clip(4.0 * evidence, -20, 20)))
     if sure < 0.5:
         return np.zeros(texture.shape[:2], np.float32)
-    mask = np.maximum(_frame(odd, rims, row, float(np.clip(2.2 * rough / 9.0, 0.38, 1.0))), _glare(lab, middle, rims))
+    frame = _frame(odd, rims, row, float(np.clip(2.2 * rough / 9.0, 0.38, 1.0)))
+    mask = np.maximum(np.maximum(frame, _thick(lab, rims)), _glare(lab, middle, rims))
     whole = cv2.resize(mask, texture.shape[1::-1], interpolation=cv2.INTER_LINEAR)
     return np.asarray(whole * np.float32(sure), np.float32)
 
@@ -182,6 +183,22 @@ def _frame(odd: Floats, rims: list[tuple[NDArray[np.int64], Floats]], row: int, 
     mask = mask | (long & hanging.astype(np.uint8))
     mask = cv2.morphologyEx(np.asarray(mask, np.uint8), cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
     return np.asarray(cv2.GaussianBlur(cv2.dilate(mask, np.ones((3, 3), np.uint8)).astype(np.float32), (0, 0), 0.8), np.float32)
+
+
+def _thick(lab: Floats, rims: list[tuple[NDArray[np.int64], Floats]]) -> Floats:
+    """The lower rims where they are too thick to be lines: along the paths, and far darker or of another hue than cheeks."""
+    along = np.zeros((SIZE, SIZE), np.uint8)
+    for eye, (path, _) in enumerate(rims):
+        x, y = _rays(eye)
+        for way in range(-3, 8, 2):
+            angle = np.arange(-4, 37)
+            radius = np.clip(path + way, 0, _RADII - 1)[angle]
+            outline = np.stack([x[radius, angle], y[radius, angle]], axis=1)
+            cv2.polylines(along, [np.rint(outline).astype(np.int32)], False, 1, 2)
+    off = lab - np.median(lab[_cheeks()], axis=0)
+    far = (off[..., 0] < -60) | (np.hypot(off[..., 1], off[..., 2]) > 24)
+    found = cv2.morphologyEx((far & (along > 0)).astype(np.uint8), cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
+    return np.asarray(cv2.GaussianBlur(cv2.dilate(found, np.ones((3, 3), np.uint8)).astype(np.float32), (0, 0), 0.8), np.float32)
 
 
 def _glare(lab: Floats, middle: Floats, rims: list[tuple[NDArray[np.int64], Floats]]) -> Floats:

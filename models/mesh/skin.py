@@ -25,7 +25,7 @@ def border_zone() -> Floats:
     above = np.clip((brow_line - v) / 0.03, 0.0, 1.0)
     beside = np.clip((np.abs(u - 0.5) - half) / 0.04, 0.0, 1.0) * np.clip((mouth_line - v) / 0.05, 0.0, 1.0)
     # Below the mouth only the outermost rim is tested: a beard belongs to the face, a collar and long hair do not.
-    jaw = np.maximum(np.clip((np.abs(u - 0.5) - 0.34) / 0.03, 0.0, 1.0), np.clip((v - 0.955) / 0.02, 0.0, 1.0))
+    jaw = np.clip((np.abs(u - 0.5) - 0.34) / 0.03, 0.0, 1.0)
     zone = np.maximum(np.maximum(above, beside), jaw).astype(np.float32)
     brows = np.zeros_like(zone)
     for side in (BROWS[:10], BROWS[10:]):
@@ -70,7 +70,7 @@ def skin_confidence(colours: Bytes, weight: Floats) -> Floats:
     off = (lab - middle) / spread
     off[..., 0] = np.where(off[..., 0] < 0, off[..., 0] * 1.2, off[..., 0] * 0.7)
     distance = np.sqrt((off**2).sum(axis=2))
-    skin = 1.0 / (1.0 + np.exp((distance - 3.0) * 2.0))
+    skin = 1.0 / (1.0 + np.exp((distance - 2.5) * 2.0))
     # Beyond the first hair only what hangs together with the inner face is believed, then a rim is left to the strands.
     _, pieces = cv2.connectedComponents(np.asarray((skin > 0.5) | (zone < 0.01), np.uint8))
     skin = np.where(pieces == np.bincount(pieces[core]).argmax(), skin, 0.0)
@@ -82,7 +82,7 @@ def skin_confidence(colours: Bytes, weight: Floats) -> Floats:
 def _foreign(lab: Floats, middle: Floats, weight: Floats) -> Floats:
     """(512, 512) float32, 1 where a hue that no skin has comes in from the rim: a wall behind the cheek, a collar."""
     hue = (middle[1:] - 128) / max(float(np.linalg.norm(middle[1:] - 128)), 1.0)
-    other = ((lab[..., 1:] - 128) @ hue < -2.0) & (features() < 0.1)
+    other = ((lab[..., 1:] - 128) @ hue < -8.0) & (features() < 0.1)
     _, pieces = cv2.connectedComponents(np.asarray(other, np.uint8))
     outer = cv2.dilate((weight == 0).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
     reaching = np.isin(pieces, np.unique(pieces[outer & other])) & other

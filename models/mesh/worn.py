@@ -14,8 +14,9 @@ from models.mesh.unwrap import spread
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
 
-# The face is looked at so often; glasses are sought for the first time after a few looks, then now and then.
-_LOOK_SECONDS = 0.15
+# The face is looked at often in the beginning and seldom later; glasses are sought after a few looks, then now and then.
+_LOOK_SECONDS, _LATER_SECONDS = 0.15, 0.6
+_EARLY_LOOKS = 8
 _FIRST_LOOKS = 3
 _SEEK_SECONDS = 1.0
 _MEMORY_SECONDS = 4.0
@@ -42,7 +43,8 @@ class Worn:
 
         image: (h, w, 3) uint8 BGR.  points: (468, 3) float32 px.  area: left, top, right, bottom px.  time: seconds.
         """
-        if self._looked is None or not 0 <= time - self._looked < _LOOK_SECONDS:
+        wait = _LOOK_SECONDS if self._looks < _EARLY_LOOKS else _LATER_SECONDS
+        if self._looked is None or not 0 <= time - self._looked < wait:
             self._look(image, points, time)
         elif self._looks >= _FIRST_LOOKS and (self._sought is None or not 0 <= time - self._sought < _SEEK_SECONDS):
             self._seek(time)
