@@ -245,3 +245,14 @@ def test_a_photo_from_the_side_helps_one_from_the_front(
     monkeypatch.setattr("realtime.people.enrol.faces", turned)
     assert "turned to the" in _refused([side], detector, landmarker)
     assert len(enrol("x", [portrait("hopper"), side], detector, landmarker, None).photos) == 2
+
+
+def test_two_people_in_two_photos_are_doubted_and_one_person_is_not(
+    shared: Path, caplog: pytest.LogCaptureFixture, detector: Detector, landmarker: Landmarker
+) -> None:
+    enrol("both", [portrait("hopper"), shared / "photos/portraits/V000135.jpg"], detector, landmarker, None)
+    assert "V000135.jpg and grace_hopper.jpg seem to show different people" in caplog.text
+    caplog.clear()
+    enrol("o", [shared / f"photos/hard/obama{number}.jpg" for number in (1, 2, 3)], detector, landmarker, None)
+    enrol("b", [shared / f"photos/hard/{name}.jpg" for name in ("biden", "biden2")], detector, landmarker, None)
+    assert not caplog.text

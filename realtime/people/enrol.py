@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -11,11 +12,14 @@ from models import quality
 from models.detector import Detector
 from models.finding import faces, height
 from models.landmarks import Landmarker, Landmarks
+from models.mesh.alike import STRANGERS, alike, drawing
 from models.mesh.atlas import build_atlas
 from realtime.frame import Image, RealtimeError
 from realtime.people.footage import PASSER_BY, View, is_footage, smaller, watch
 from realtime.people.identities import Consent, Identity, PhotoRecord
 from realtime.sources.photo import read_photo
+
+logger = logging.getLogger(__name__)
 
 _SMALLEST = 16
 # A face higher than this is made smaller: the atlas takes no more, and sampling it from more pixels would add noise.
@@ -40,6 +44,7 @@ def enrol(
     if not paths:
         raise RealtimeError(f"There is no photo of {name}; give at least one.")
     views: list[View] = []
+    places: list[str] = []
     aside: list[str] = []
     records: list[PhotoRecord] = []
     troubles: list[str] = []
@@ -54,6 +59,7 @@ def enrol(
                 seen = [_view(path, detector, landmarker, face)]
                 aside += [f"{path}: {'; '.join(wrong)}." for wrong in [quality.problems(*seen[0])] if wrong]
             views += [smaller(*view, _FACE_HEIGHT) for view in seen]
+            places += [record.name] * len(seen)
             records.append(record)
         except RealtimeError as error:
             troubles.append(str(error))
@@ -61,10 +67,24 @@ def enrol(
         troubles = aside
     if troubles:
         raise RealtimeError("\n".join(troubles))
+    _doubt(views, places)
     try:
         return Identity(name, build_atlas(views), consent, tuple(records))
     except ValueError as error:
         raise RealtimeError(f"No face can be made from {', '.join(map(str, paths))}: {error}.") from error
+
+
+def _doubt(views: Sequence[View], places: Sequence[str]) -> None:
+    """Warn where two pictures surely look like two people; most pairs of strangers cannot be told so."""
+    if len(views) < 2:
+        return
+    drawings = [drawing(*view) for view in views]
+    for place, seen in zip(places[1:], drawings[1:], strict=True):
+        likeness = alike(drawings[0], seen)
+        if likeness is not None and likeness < STRANGERS:
+            where = f"{place} and {places[0]}" if place != places[0] else f"Different moments of {place}"
+            logger.warning("%s seem to show different people; a face is made of one person's pictures alone.", where)
+            return
 
 
 def _view(path: str | Path, detector: Detector, landmarker: Landmarker, face: int | None) -> tuple[Image, Landmarks]:
