@@ -19,6 +19,7 @@ _GAIN = (0.4, 2.5)
 # Grey levels away from what most photos show, at which a texel's say is down to a third.
 _STRAY = 22.0
 _TRANSITION = 5.0
+_EDGE = 21
 
 
 def merge(views: Sequence[tuple[Floats, Floats]], says: Sequence[float]) -> tuple[Floats, Floats]:
@@ -39,7 +40,9 @@ def merge(views: Sequence[tuple[Floats, Floats]], says: Sequence[float]) -> tupl
     total, over = np.zeros_like(model), np.full(best.shape, 1e-12, np.float32)
     for colours, weight, (_, seen), say in zip(matched, weights, views, says, strict=True):
         # The fourth power lets the best view of a place decide; an even mean of several photos would blur.
-        part = cv2.GaussianBlur(weight, (0, 0), _TRANSITION) ** 4 * say * (seen > 0) + 1e-9 * (seen > 0)
+        # It fades out before its own edge, so that no step is left where another photo takes over.
+        inner = cv2.GaussianBlur(cv2.erode(weight, np.ones((_EDGE, _EDGE), np.uint8)), (0, 0), _TRANSITION)
+        part = inner**4 * say * (seen > 0) + 1e-9 * (seen > 0)
         total += colours * part[..., None]
         over += part
     return np.asarray(total / over[..., None], np.float32), np.asarray(best, np.float32)

@@ -19,9 +19,9 @@ def border_zone() -> Floats:
     """(512, 512) float32, 1 where hair may cover a face (forehead, temples, sides), 0 about eyes, nose, mouth and beard."""
     brow_line = float(UV[BROWS, 1].min()) - 0.01
     mouth_line = float(UV[OUTER_LIPS, 1].min())
-    # Between the outer corners of the eyes and the temples.
-    half = 0.34
     v, u = np.mgrid[0:TEXTURE_SIZE, 0:TEXTURE_SIZE].astype(np.float32) / (TEXTURE_SIZE - 1)
+    # Between the outer corners of the eyes and the temples; locks beside the brows come in further.
+    half = 0.34 - 0.045 * np.clip((float(UV[EYES[0], 1].mean()) - v) / 0.04, 0.0, 1.0)
     above = np.clip((brow_line - v) / 0.03, 0.0, 1.0)
     beside = np.clip((np.abs(u - 0.5) - half) / 0.04, 0.0, 1.0) * np.clip((mouth_line - v) / 0.05, 0.0, 1.0)
     # Below the mouth only the outermost rim is tested: a beard belongs to the face, a collar and long hair do not.
@@ -31,7 +31,7 @@ def border_zone() -> Floats:
     for side in (BROWS[:10], BROWS[10:]):
         outline = cv2.convexHull(np.rint(UV[side] * (TEXTURE_SIZE - 1)).astype(np.int32))
         cv2.fillConvexPoly(brows, outline, 1.0)
-    return np.asarray(zone * (1 - cv2.GaussianBlur(cv2.dilate(brows, np.ones((27, 27), np.uint8)), (0, 0), 4)), np.float32)
+    return np.asarray(zone * (1 - cv2.GaussianBlur(cv2.dilate(brows, np.ones((13, 13), np.uint8)), (0, 0), 4)), np.float32)
 
 
 def plain_zone() -> NDArray[np.bool_]:
