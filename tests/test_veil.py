@@ -147,6 +147,20 @@ def test_never_is_most_of_the_face_given_up(scene: Scene) -> None:
         assert kept[face(points, image)].mean() < 0.9
 
 
+@pytest.mark.parametrize("gap", [1, 40], ids=["cut", "absence"])
+def test_another_face_after_a_cut_is_not_bared(scene: Scene, hopper, detector, landmarker, gap: int) -> None:
+    veil = Veil()
+    for index in range(30):
+        image, points = scene.frame(index)
+        veil(image, points[:468], area(points, image), index / RATE, 2)
+    other = larger(hopper, 1.5)
+    theirs = find(other, detector, landmarker)
+    box = area(theirs, other)
+    for index in range(30 + gap, 60 + gap):
+        kept = on_frame(veil(other, theirs[:468], box, index / RATE, 2), box, other)
+        assert kept[face(theirs, other)].mean() < 0.05, f"frame {index}"
+
+
 def test_something_that_stays_for_good_becomes_part_of_the_face(scene: Scene) -> None:
     veil, shares = Veil(), []
     for index in range(330):

@@ -38,8 +38,12 @@ _KEEP_SCORE, _KEEP_OFF = 0.6, 0.2
 # Holes smaller than this belong to what surrounds them.
 _HOLE_TEXELS = 120
 # More than this share of what is seen of a face is never given up: then the model is wrong, or the track.
-_MOST = 0.85
+_MOST = 0.7
 _WRONG_SECONDS = 1.0
+# So much more from one look to the next comes from no hand, but from a cut or from somebody else: the face is learned anew.
+_SUDDEN = 0.4
+# So it is when nothing was seen of it for so many seconds.
+_ABSENT = 0.5
 # How fast what fits less well, and small pieces of the veil, are learned all the same.
 _FITS, _FITS_WIDTH, _FITS_LEAST = 1.8, 0.8, 0.4
 _SMALL, _SMALL_PACE = 0.1, 0.3
@@ -91,7 +95,10 @@ class Veil:
 
     def _look(self, small: Bytes, placed: Floats, depth: Floats, nearest: Floats, time: float) -> None:
         """One look at the face; updates veil and model."""
-        step = 0.0 if self._time is None else min(0.5, max(0.0, time - self._time))
+        passed = 0.0 if self._time is None else time - self._time
+        step = passed if 0 <= passed <= _ABSENT else 0.0
+        if step != passed:
+            self._forget()
         self._time = time
         across, down = spread(placed, SIZE)
         directions = normals(np.column_stack([placed, depth]))
@@ -108,18 +115,23 @@ class Veil:
         say = (squarely > 0.1).astype(np.float32)
         off = _guided(odd, self._face.even[..., 0], say)
         self._follow(_segment(off, say, self._veil), say, step)
-        self._face.learn(squarely * _pace(off, self._veil, say), step)
-        self._face.release(self._veil, step)
+        if self._face.age:
+            self._face.learn(squarely * _pace(off, self._veil, say), step)
+            self._face.release(self._veil, step)
 
     def _follow(self, veil: Bytes, say: Floats, step: float) -> None:
         """Take the veil over unless it would bare most of the face; after a second of that the face is learned anew."""
-        if float((veil[say > 0] > 0).mean() if say.any() else 0.0) <= _MOST:
+        seen = say > 0
+        share, before = (float((each[seen] > 0).mean()) if seen.any() else 0.0 for each in (veil, self._veil))
+        self._wrong = self._wrong + step if share > _MOST else 0.0
+        if share - before > _SUDDEN or self._wrong > _WRONG_SECONDS:
+            self._forget()
+        elif share <= _MOST:
             self._moving = float((veil != self._veil).mean()) > _MOVING
-            self._veil, self._wrong = veil, 0.0
-            return
-        self._wrong += step
-        if self._wrong > _WRONG_SECONDS:
-            self._face, self._veil, self._wrong = surface.Surface(), np.zeros_like(veil), 0.0
+            self._veil = veil
+
+    def _forget(self) -> None:
+        self._face, self._veil, self._wrong, self._moving = surface.Surface(), np.zeros((SIZE, SIZE), np.uint8), 0.0, False
 
 
 def _state(points: Floats, directions: Floats) -> Floats:
