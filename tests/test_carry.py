@@ -17,7 +17,11 @@ Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
 
 SIZE = (300, 340)
-HOLES = {"mouth": (MOUTH, [INNER_MOUTH]), "lids": (LIDS, list(EYES)), "all": (np.concatenate([MOUTH, LIDS]), [INNER_MOUTH, *EYES])}
+HOLES = {
+    "mouth": (MOUTH, [INNER_MOUTH]),
+    "lids": (np.concatenate(LIDS), list(EYES)),
+    "all": (np.concatenate([MOUTH, *LIDS]), [INNER_MOUTH, *EYES]),
+}
 
 
 def speaking(wide: float = 3.0) -> Floats:

@@ -14,7 +14,7 @@ Floats = NDArray[np.float32]
 Indices = NDArray[np.int64]
 
 # The outline stays the target's, so that the background is whole.
-_SAY = np.array([0.0, 0.35, 0.8, 1.0], np.float32)[np.minimum(STEPS_FROM_OVAL, 3)]
+_SAY = np.array([0.0, 0.6, 1.0, 1.0], np.float32)[np.minimum(STEPS_FROM_OVAL, 3)]
 _NEUTRAL_SECONDS = 4.0
 # How far an opening reaches into the skin about it, by edges from its rim: a lid is short, lips are thick.
 _LID_REACH = np.array([1.0, 0.7, 0.35, 0.1, 0.0], np.float32)

@@ -26,7 +26,7 @@ def _ladder(ring: Indices) -> Indices:
 
 
 MOUTH = _ladder(INNER_MOUTH)
-LIDS = np.concatenate([_ladder(ring.astype(np.int32)) for ring in EYES])
+LIDS = tuple(_ladder(ring.astype(np.int32)) for ring in EYES)
 
 
 def carry(image: Bytes, points: Floats, drawn: Floats, triangles: Indices, picture: Bytes, mask: Bytes) -> None:

@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 from models.mesh import eyes, relight
 from models.mesh.atlas import Atlas
 from models.mesh.bones import Resting, offsets
-from models.mesh.carry import LIDS, MOUTH, carry
+from models.mesh.holes import Drawing, fill
 from models.mesh.knobs import Effort, Knobs
 from models.mesh.pose import Pose
 from models.mesh.pose import fit as fit_pose
 from models.mesh.rasterise import rasterise, relit
 from models.mesh.skin import plain_zone
 from models.mesh.topology import (
-    EYES,
     PLAIN_SKIN,
     STEPS_FROM_OVAL,
     TEXTURE_SIZE,
@@ -34,8 +33,9 @@ from models.mesh.worn import Worn
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
 
-# Opacity by edges away from the rim: the face's outline fades over its whole outer ring.
+# Opacity by edges away from the rim: the face's outline fades over two thirds of its outer ring.
 _ALPHA = np.array([0.0, 1.0], np.float32)[np.minimum(STEPS_FROM_OVAL, 1)]
+_FADE = np.float32(1.5)
 _KNOBS, _EFFORT = Knobs(), Effort()
 _LIGHT_SECONDS = 0.2
 _EYES_SECONDS = 0.4
@@ -72,7 +72,8 @@ class MeshEngine:
 
     def __init__(self, atlas: Atlas) -> None:
         self._shape, self._eyes = atlas.shape, atlas.eyes
-        opacity = np.where(covered(TEXTURE_SIZE), spread_many(_ALPHA[:, None], TEXTURE_SIZE)[..., 0], np.float32(1.0))
+        fading = np.minimum(_FADE * spread_many(_ALPHA[:, None], TEXTURE_SIZE)[..., 0], np.float32(1.0))
+        opacity = np.where(covered(TEXTURE_SIZE), fading, np.float32(1.0))
         self._textures = [np.dstack([atlas.texture, np.rint(opacity * 255).astype(np.uint8)])]
         while self._textures[-1].shape[0] > 64:
             self._textures.append(cv2.resize(self._textures[-1], None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA))
@@ -105,34 +106,23 @@ class MeshEngine:
         scale = min(1.0, effort.largest / side)
         texture = self._lit(image, points, target, time, knobs.light, effort.light_every, scale * side)
         target.time = time
-        picture, mask, matrix = self._draw(drawn, texture, area, scale)
-        self._fill(image, landmarks, drawn, pose, target, passed, knobs.eyes, picture, mask, matrix)
-        mask = _softened(mask)
+        drawing = self._draw(drawn, texture, area, scale)
+        whites = self._whites(image, landmarks, pose, target, passed) if knobs.eyes else None
+        fill(image, landmarks, drawn, pose, self._eyes, whites, knobs.eyes, drawing)
+        mask = _softened(drawing.mask)
         if knobs.occlusion and effort.occlusion_every:
             mask = _without(mask, target.veil(image, points, area, time, effort.occlusion_every), knobs.occlusion)
         if knobs.glasses:
             mask = _without(mask, target.worn(image, points, area, time), knobs.glasses)
-        return picture, np.asarray(mask, np.uint8), matrix
+        return drawing.picture, np.asarray(mask, np.uint8), drawing.matrix
 
-    def _fill(
-        self, image: Bytes, landmarks: Floats, drawn: Floats, pose: Pose, target: Target, passed: float, strength: float,
-        picture: Bytes, mask: Bytes, matrix: NDArray[np.float64],
-    ) -> None:
-        """What shows through the holes of the mesh: the target's mouth, and the source's eyes in the target's gaze."""
-        inverse = cv2.invertAffineTransform(matrix)
-        placed = (drawn[:, :2] @ inverse[:, :2].T + inverse[:, 2]).astype(np.float32)
-        whole = self._eyes if strength > 0 and len(landmarks) > VERTICES and np.isfinite(landmarks).all() else None
-        triangles = MOUTH if whole and strength >= 1 else np.concatenate([MOUTH, LIDS])
-        carry(image, np.ascontiguousarray(landmarks[:VERTICES, :2]), placed, triangles, picture, mask)
-        if whole is None:
-            return
+    def _whites(self, image: Bytes, landmarks: Floats, pose: Pose, target: Target, passed: float) -> Floats | None:
+        """Factors (3,) for the whites of the source's eyes, None where its eyes or the target's irises are not known."""
+        if self._eyes is None or len(landmarks) <= VERTICES or not np.isfinite(landmarks).all():
+            return None
         rate = 1 - np.exp(-passed / _EYES_SECONDS)
-        target.eyes = eyes.follow(target.eyes, eyes.sclera(image, landmarks, pose), whole, rate)
-        for eye in range(2):
-            middle = eyes.gaze(landmarks, eyes.frame(landmarks, pose, eye), eye)
-            own = inverse[:, :2] @ eyes.frame(drawn, pose, eye)
-            own[:, 2] += inverse[:, 2]
-            eyes.draw(whole, eye, placed[EYES[eye]], own, middle, target.eyes, picture, mask, strength)
+        target.eyes = eyes.follow(target.eyes, eyes.sclera(image, landmarks, pose), self._eyes, rate)
+        return target.eyes
 
     def _lit(self, image: Bytes, points: Floats, target: Target, time: float, strength: float, every: int, size: float) -> Bytes:
         """The texture at about `size` pixels in the target's light, made anew in every n-th frame."""
@@ -180,9 +170,7 @@ class MeshEngine:
         relit(texture, self._tone, whole, out)
         return out
 
-    def _draw(
-        self, points: Floats, texture: Bytes, area: tuple[int, int, int, int], scale: float
-    ) -> tuple[Bytes, Bytes, NDArray[np.float64]]:
+    def _draw(self, points: Floats, texture: Bytes, area: tuple[int, int, int, int], scale: float) -> Drawing:
         left, top, right, bottom = area
         width, height = max(1, round((right - left) * scale)), max(1, round((bottom - top) * scale))
         if self._planes.shape[1:] != (height, width):
@@ -194,7 +182,7 @@ class MeshEngine:
         placed = np.ascontiguousarray((points[:, :2] - matrix[:, 2]) / (across_scale, down_scale), np.float32)
         rasterise(placed, np.ascontiguousarray(points[:, 2]), TRIANGLES, UV * np.float32(texture.shape[0] - 1), across, down, nearest)
         drawn = cv2.remap(texture, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
-        return np.ascontiguousarray(drawn[..., :3]), np.ascontiguousarray(drawn[..., 3]), matrix
+        return Drawing(np.ascontiguousarray(drawn[..., :3]), np.ascontiguousarray(drawn[..., 3]), matrix)
 
 
 def _softened(mask: Bytes) -> Bytes:
