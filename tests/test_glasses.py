@@ -14,7 +14,7 @@ from models.mesh.atlas import build_atlas
 from models.mesh.glasses import glasses
 from models.mesh.topology import LEFT_EYE, RIGHT_EYE, TEXTURE_SIZE, UV, VERTICES
 from models.mesh.unwrap import sample_texture
-from models.mesh.worn import Worn
+from models.mesh.worn import Worn, _thin
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -157,3 +157,22 @@ def test_glasses_that_are_taken_off_are_forgotten(collins: Bytes, detector: Dete
     for index in range(60, 600):
         mask = worn(collins, landmarks, area, index / 30)
     assert mask is None
+
+
+def test_of_a_band_only_what_is_thin_is_kept_unless_all_of_it_is_rim() -> None:
+    """A line of three pixels beside a brow of thirty: the line stays, the brow's middle and bare skin do not."""
+    picture = np.full((120, 320, 3), 170, np.uint8)
+    picture[20:50, 40:280] = 60
+    picture[69:72, 30:290] = 70
+    band = np.zeros((120, 320), np.uint8)
+    band[15:85, 30:290] = 255
+    kept = _thin(band, picture)
+    assert (kept[69:72, 35:285] > 200).all()
+    assert (kept[30:40, 60:260] == 0).all()
+    assert (kept[56:62, 60:260] == 0).all()
+    assert (kept[:14] == 0).all()
+    thick = np.full((120, 320, 3), 170, np.uint8)
+    thick[20:80] = 40
+    frame = np.zeros((120, 320), np.uint8)
+    frame[24:76, 30:290] = 255
+    np.testing.assert_array_equal(_thin(frame, thick), frame)

@@ -25,6 +25,12 @@ _DRAWN = 320
 # Landmarks about the eyes shake a little against rims.
 _SPREAD = 3
 _KEPT = 0.25
+# Thinner than this share of the face's width is a rim; so many grey levels from its surroundings it begins to be seen, and
+# so many more it is clear.
+_THIN = 0.02
+_FAINT, _CLEAR = 5.0, 12.0
+# A band of which less than this is thin holds a thick frame.
+_LEAST_THIN = 0.03
 
 
 class Worn:
@@ -48,7 +54,7 @@ class Worn:
             self._look(image, points, time)
         elif self._looks >= _FIRST_LOOKS and (self._sought is None or not 0 <= time - self._sought < _SEEK_SECONDS):
             self._seek(time)
-        return self._drawn(points, area) if self._mask.any() else None
+        return self._drawn(image, points, area) if self._mask.any() else None
 
     def _look(self, image: Bytes, points: Floats, time: float) -> None:
         """Take the face as it is now into the slow picture; only what is seen squarely, so that nothing smears."""
@@ -75,7 +81,7 @@ class Worn:
         if self._mask.max() < _KEPT:
             self._mask[:] = 0
 
-    def _drawn(self, points: Floats, area: tuple[int, int, int, int]) -> Bytes:
+    def _drawn(self, image: Bytes, points: Floats, area: tuple[int, int, int, int]) -> Bytes:
         """The mask as the camera sees it."""
         left, top, right, bottom = area
         scale = min(1.0, _DRAWN / max(right - left, bottom - top))
@@ -86,4 +92,28 @@ class Worn:
         depth = np.ascontiguousarray(points[:VERTICES, 2])
         rasterise(placed, depth, TRIANGLES, UV * np.float32(SIZE - 1), across, down, nearest)
         drawn = cv2.remap(self._mask, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
-        return np.asarray(cv2.convertScaleAbs(drawn, alpha=255.0), np.uint8)
+        found = np.asarray(cv2.convertScaleAbs(drawn, alpha=255.0), np.uint8)
+        return _thin(found, cv2.resize(image[top:bottom, left:right], (width, height), interpolation=cv2.INTER_AREA))
+
+
+def _thin(found: Bytes, picture: Bytes) -> Bytes:
+    """Of the band in which rims were found, what is thin or glares in this frame: brows and skin beside a rim are neither.
+
+    found: (h, w) uint8.  picture: (h, w, 3) uint8 BGR of the same place.  A band that is rim all through (thick frames)
+    stays whole.
+    """
+    rows = np.flatnonzero(found.any(axis=1))
+    if not len(rows):
+        return found
+    inside = slice(int(rows[0]), int(rows[-1]) + 1)
+    band, grey = found[inside], cv2.cvtColor(picture[inside], cv2.COLOR_BGR2GRAY)
+    across = max(3, round(found.shape[1] * _THIN)) | 1
+    kernel = np.ones((across, across), np.uint8)
+    sharp = cv2.max(cv2.morphologyEx(grey, cv2.MORPH_BLACKHAT, kernel), cv2.morphologyEx(grey, cv2.MORPH_TOPHAT, kernel))
+    clear = cv2.convertScaleAbs(cv2.subtract(sharp, _FAINT), alpha=255.0 / _CLEAR)
+    chosen = band > 127
+    if not chosen.any() or float(clear[chosen].mean()) < 255 * _LEAST_THIN:
+        return found
+    result = np.zeros_like(found)
+    result[inside] = cv2.min(band, cv2.blur(cv2.dilate(clear, np.ones((3, 3), np.uint8)), (3, 3)))
+    return result
