@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from models.detector import Detector
 from models.landmarks import Landmarker
-from models.mesh.expression import BASIS, NEUTRAL, relaxed, smile
+from models.mesh.expression import BASIS, NEUTRAL, relaxed, rested, smile
 from models.mesh.expressions import basis, mirrored, resting
 from models.mesh.pose import fit
 from models.mesh.topology import MEAN, VERTICES
@@ -85,3 +85,14 @@ def test_one_person_smiling_and_calm_is_nearly_one_shape(shared: Path, detector:
     earnest, laughing = shapes
     assert smile(laughing) > smile(earnest) + 0.3
     assert apart(relaxed(earnest), relaxed(laughing)) < 0.65 * apart(earnest, laughing)
+
+
+def test_a_face_that_rests_keeps_its_bones_and_a_smile_goes() -> None:
+    """Random bones at rest stay as they are; with a smile or open lips added, what is taken away is what `relaxed` says."""
+    bones = (NEUTRAL + np.random.default_rng(0).normal(0, 0.01, (1, 1, 3)) + 0.02 * NEUTRAL).astype(np.float32)
+    assert smile(bones) < 0.3
+    np.testing.assert_allclose(rested(bones), bones, atol=2e-3)
+    moves = [np.float32(sign * size) * part for part in BASIS for sign in (1, -1) for size in (1.5, 3.0)]
+    broad = max((bones + move for move in moves), key=smile)
+    assert smile(broad) > 0.6
+    np.testing.assert_allclose(rested(broad), relaxed(broad), atol=1e-5)

@@ -13,7 +13,7 @@ from models.fill import push_pull
 from models.mesh import eyes as eye_pictures
 from models.mesh import relight
 from models.mesh.even import even
-from models.mesh.expression import relaxed, smile
+from models.mesh.expression import rested, smile
 from models.mesh.eyes import Eyes
 from models.mesh.glasses import glasses
 from models.mesh.merge import merge
@@ -116,7 +116,7 @@ def build_atlas(photos: Sequence[tuple[Bytes, Floats]]) -> Atlas:
     ]
     image, landmarks = photos[int(np.argmax(looks))]
     seen_eyes = eye_pictures.take(image, landmarks, poses[int(np.argmax(looks))]) if max(looks) > 0 else None
-    shape = relaxed(np.average(shapes, axis=0, weights=np.multiply(squarely, calm)).astype(np.float32))
+    shape = rested(np.average(shapes, axis=0, weights=np.multiply(squarely, calm)).astype(np.float32))
     return _finish(texture, best, shape, float(np.average(smiles, weights=calm)), seen_eyes)
 
 

@@ -16,6 +16,8 @@ Floats = NDArray[np.float32]
 
 # How much wider and higher than at rest a broad smile makes the mouth (mean-face units).
 _WIDER, _HIGHER = 0.22, 0.08
+# Smiles up to this are how some people look at rest; lips apart by this are speech or a smile.
+_CALM, _OPEN = 0.3, 0.06
 _CORNERS, _MIDDLE = [61, 291], [13, 14]
 
 
@@ -36,6 +38,16 @@ def relaxed(shape: Floats) -> Floats:
     away = (shape[:VERTICES] - NEUTRAL).reshape(-1)
     coordinates = SHARE @ (BASIS.reshape(len(BASIS), -1) @ away)
     return np.asarray(shape[:VERTICES] - np.tensordot(coordinates, BASIS, axes=1), np.float32)
+
+
+def rested(shape: Floats) -> Floats:
+    """The face (468, 3) as `relaxed` has it where it smiles or speaks, and as it is where it already rests.
+
+    What is most probable of a resting face is that some of what makes it somebody's is expression, and that would be lost.
+    """
+    gap = float((shape[_MIDDLE[1], 1] - shape[_MIDDLE[0], 1]) / _OPEN)
+    moved = float(np.clip(max((smile(shape) - _CALM) / _CALM, gap), 0.0, 1.0))
+    return np.asarray(shape[:VERTICES] + np.float32(moved) * (relaxed(shape) - shape[:VERTICES]), np.float32)
 
 
 def smile(shape: Floats) -> float:
