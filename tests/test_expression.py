@@ -88,8 +88,8 @@ def test_one_person_smiling_and_calm_is_nearly_one_shape(shared: Path, detector:
 
 
 def test_a_face_that_rests_keeps_its_bones_and_a_smile_goes() -> None:
-    """Random bones at rest stay as they are; with a smile or open lips added, what is taken away is what `relaxed` says."""
-    bones = (NEUTRAL + np.random.default_rng(0).normal(0, 0.01, (1, 1, 3)) + 0.02 * NEUTRAL).astype(np.float32)
+    """Larger bones at rest stay as they are; with a smile or open lips added, what is taken away is what `relaxed` says."""
+    bones = (NEUTRAL * [1.02, 0.98, 1.03]).astype(np.float32)
     assert smile(bones) < 0.3
     np.testing.assert_allclose(rested(bones), bones, atol=2e-3)
     moves = [np.float32(sign * size) * part for part in BASIS for sign in (1, -1) for size in (1.5, 3.0)]
