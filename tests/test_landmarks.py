@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from models.detector import Detector
-from models.landmarks import POINTS, Landmarker, Region, _decode, region_from_detection, region_from_landmarks
+from models.landmarks import POINTS, Landmarker, Region, decode, region_from_detection, region_from_landmarks
 
 Image = NDArray[np.uint8]
 
@@ -132,9 +132,9 @@ def test_every_wire_form_is_read() -> None:
     for extra in ({}, {"visibility": 0.5}):
         points = [landmark_pb2.NormalizedLandmark(x=x, y=y, z=z, **extra) for x, y, z in expected]
         data = landmark_pb2.NormalizedLandmarkList(landmark=points).SerializeToString()
-        assert np.array_equal(_decode(data), expected)
+        assert np.array_equal(decode(data, POINTS), expected)
     with pytest.raises(ValueError, match="got 3, expected 478"):
-        _decode(landmark_pb2.NormalizedLandmarkList(landmark=points[:3]).SerializeToString())
+        decode(landmark_pb2.NormalizedLandmarkList(landmark=points[:3]).SerializeToString(), POINTS)
 
 
 def test_wrong_arguments(landmarker: Landmarker) -> None:
