@@ -48,7 +48,7 @@ def membrane(target: Bytes, patch: Bytes, mask: Bytes) -> Floats:
     spread = push_pull(grey + _HUE * (difference - grey), weight)
     # In the middle the light was fitted to the skin itself, which is surer than the rim, where hair and collar shine in.
     inwards = cv2.distanceTransform(cv2.threshold(opacity, 128, 255, cv2.THRESH_BINARY)[1], cv2.DIST_L2, 3)
-    return np.asarray(spread * (_MIDDLE + (1 - _MIDDLE) * np.exp(inwards / (-_INWARDS * min(size))))[..., None], np.float32)
+    return np.asarray(spread * (_MIDDLE + (1 - _MIDDLE) * np.exp(inwards / -max(_INWARDS * min(size), 1.0)))[..., None], np.float32)
 
 
 def _outline(opacity: Bytes) -> NDArray[np.bool_]:
@@ -67,9 +67,9 @@ def noise_level(image: Bytes) -> float:
 
     Source: Immerkaer 1996, "Fast noise variance estimation"; the median instead of the mean keeps edges out.
     """
-    grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY) if image.ndim == 3 else image
-    if min(grey.shape) < 8:
+    if min(image.shape[:2]) < 8:
         return 0.0
+    grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY) if image.ndim == 3 else image
     kernel = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
     response = np.abs(cv2.filter2D(grey, cv2.CV_32F, kernel))[1:-1, 1:-1]
     return float(np.median(response) / 0.6745 / 6.0)
@@ -82,7 +82,8 @@ def softness(target: Bytes, patch: Bytes, mask: Bytes) -> float:
     What tells a soft lens is not how much detail there is, which differs between people, but how much finer detail is
     left for each bit of coarser detail; noise is taken off the finer one.
     """
-    shown = cv2.erode(mask, np.ones((5, 5), np.uint8)) > 250
+    # A patch that is cut to a line at the frame's edge has no middle left to look at.
+    shown = cv2.erode(mask, np.ones((5, 5), np.uint8)) > 250 if mask.size else np.zeros(mask.shape, np.bool_)
     if shown.sum() < 64:
         return 0.0
     theirs, ours = (cv2.cvtColor(image, cv2.COLOR_BGR2GRAY).astype(np.float32) for image in (target, patch))

@@ -129,6 +129,15 @@ def test_patches_anywhere_are_cut_to_the_frame(scene: Frame, matrix: list[list[f
     assert after.image.shape == scene.image.shape
 
 
+@pytest.mark.parametrize("shift", [(19, 0), (0, 19), (19, 19), (-29, -29)])
+def test_a_patch_of_which_one_line_is_left_at_the_edge_is_set(shift: tuple[int, int]) -> None:
+    """As with a held patch whose face leaves the frame."""
+    patch = Patch(np.full((30, 30, 3), 200, np.uint8), np.full((30, 30), 255, np.uint8), np.array([[1.0, 0, shift[0]], [0, 1, shift[1]]]))
+    frame = Frame(np.zeros((20, 20, 3), np.uint8), 0, 0.0, (Face(np.array([0, 0, 20, 20], np.float32), patch=patch),))
+    left, top = max(0, shift[0]), max(0, shift[1])
+    assert Blend(BlendSettings())(frame).image[top, left].any()
+
+
 def test_nothing_to_do_returns_the_frame_itself(scene: Frame) -> None:
     frame = replace(scene, faces=())
     assert Blend(BlendSettings())(frame) is frame
