@@ -45,8 +45,8 @@ def rested(shape: Floats) -> Floats:
 
     What is most probable of a resting face is that some of what makes it somebody's is expression, and that would be lost.
     """
-    gap = float((shape[_MIDDLE[1], 1] - shape[_MIDDLE[0], 1]) / _OPEN)
-    moved = float(np.clip(max((smile(shape) - _CALM) / _CALM, gap), 0.0, 1.0))
+    gap = float(np.diff((shape[_MIDDLE] - NEUTRAL[_MIDDLE])[:, 1])[0])
+    moved = float(np.clip(max((smile(shape) - _CALM) / _CALM, gap / _OPEN), 0.0, 1.0))
     return np.asarray(shape[:VERTICES] + np.float32(moved) * (relaxed(shape) - shape[:VERTICES]), np.float32)
 
 
