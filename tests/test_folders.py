@@ -90,3 +90,7 @@ def test_what_cannot_be_used_is_said(tmp_path: Path) -> None:
     (tmp_path / "bad.tar").write_bytes(b"no tar")
     with pytest.raises(RealtimeError, match="tar file"):
         labelled([tmp_path / "bad.tar"])
+    with tarfile.open(tmp_path / "small.tar", "w:gz") as tar:
+        tar.add(tmp_path / "me.jpg", "Ann/me.jpg")
+    with pytest.raises(RealtimeError, match="unpacked"):
+        labelled([tmp_path / "small.tar"])

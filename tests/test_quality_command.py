@@ -121,6 +121,10 @@ def test_a_call_stands_between_the_loop_and_the_judges(tmp_path: Path, photo: Pa
         (["--call", "4k"], "expected 720p or 360p"),
         (["--json", "no/folder/out.json"], "there is no folder"),
         (["--compare", "gone.json", "gone.json"], "gone.json cannot be read"),
+        (["--plot", "now.foo"], "has to end in .png"),
+        (["--sheet", "now.txt"], "has to end in .jpg"),
+        (["--markdown", "parts.md"], "table of --ablate"),
+        (["--resume", __file__], "is a file; give a folder"),
     ],
 )
 def test_mistakes_are_one_sentence(arguments: list[str], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,6 +134,14 @@ def test_mistakes_are_one_sentence(arguments: list[str], words: str, tmp_path: P
     assert words in result.output
     assert len(result.output.strip().splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"rows": [1]}', '{"rows": [{"engine": "mesh", "clip": "a", "source": "b"}]}'])
+def test_what_is_no_report_is_not_compared(text: str, tmp_path: Path) -> None:
+    (tmp_path / "odd.json").write_text(text)
+    result = run("--compare", tmp_path / "odd.json", tmp_path / "odd.json")
+    assert result.exit_code == 2
+    assert "give what --json wrote" in result.output
 
 
 def test_a_clip_without_faces_is_left_out_and_the_others_are_reported(tmp_path: Path, photo: Path) -> None:

@@ -16,6 +16,8 @@ from benchmarks import report
 from realtime.frame import RealtimeError
 
 _GREEDY = frozenset({"--clips", "--sources", "--judge", "--engines", "--set", "--people", "--gallery"})
+_ROW = {"engine", "clip", "source", "metrics", "errors"}
+_ENDINGS = {"--plot": (".png", ".svg", ".pdf"), "--sheet": (".jpg", ".jpeg", ".png")}
 
 
 class Greedy(TyperCommand):
@@ -66,6 +68,8 @@ def quality(
 
             say(_read(compare[0]), _read(compare[1]))
             return
+        if markdown and not ablate:
+            raise RealtimeError("--markdown writes the table of --ablate; give both.")
         check_places({"--json": json, "--plot": plot, "--html": html, "--sheet": sheet, "--markdown": markdown})
         from benchmarks.quality.session import Session, Wish
 
@@ -89,10 +93,15 @@ def quality(
 def check_places(places: dict[str, Path | None]) -> None:
     """Raise RealtimeError for a file that could not be written in the end, before anything long begins."""
     for option, path in places.items():
-        if path is not None and not path.expanduser().parent.is_dir():
+        if path is None:
+            continue
+        if not path.parent.is_dir():
             raise RealtimeError(f"{option} {path}: there is no folder {path.parent}; make it first.")
-        if path is not None and path.is_dir():
+        if path.is_dir():
             raise RealtimeError(f"{option} {path} is a folder; give the name of a file in it.")
+        endings = _ENDINGS.get(option, ())
+        if endings and path.suffix.lower() not in endings:
+            raise RealtimeError(f"{option} {path}: a picture's name has to end in {' or '.join(endings)}.")
 
 
 @contextmanager
@@ -153,9 +162,10 @@ def _read(path: Path) -> dict[str, Any]:
         raise RealtimeError(f"{path} cannot be read: {error.strerror}.") from None
     except ValueError:
         raise RealtimeError(f"{path} is not JSON; give what --json wrote.") from None
-    if not isinstance(found, dict) or not isinstance(found.get("rows"), list):
-        raise RealtimeError(f"{path} is no report of this command: it has no rows; give what --json wrote.")
-    return found
+    rows = found.get("rows") if isinstance(found, dict) else None
+    if not isinstance(rows, list) or not all(isinstance(row, dict) and row.keys() >= _ROW for row in rows):
+        raise RealtimeError(f"{path} is no report of this command: it has no rows of figures; give what --json wrote.")
+    return dict(found)
 
 
 __all__ = ["Greedy", "check_places", "plainly", "quality"]

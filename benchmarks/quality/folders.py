@@ -120,10 +120,10 @@ def _faceforensics(folder: Path) -> Folder | None:
 def _tarred(path: Path) -> list[tuple[str, Callable[[], Image]]]:
     """(person, reader) of every photo called .../Name/photo.jpg in a tar file."""
     try:
-        with tarfile.open(path) as tar:
+        with tarfile.open(path, "r:") as tar:
             found = [member for member in tar if member.isfile() and Path(member.name).suffix.lower() in PHOTOS]
     except (OSError, tarfile.TarError) as error:
-        raise RealtimeError(f"{path} cannot be read as a tar file: {error}.") from None
+        raise RealtimeError(f"{path} cannot be read as a tar file ({error}); compressed ones have to be unpacked.") from None
     return [(Path(member.name).parent.name, partial(_slice, path, member.offset_data, member.size)) for member in found]
 
 

@@ -60,6 +60,8 @@ class Session:
         calls = {known.name: known for known in CALLS}
         if wish.call is not None and wish.call not in calls:
             raise RealtimeError(f"--call {wish.call}: expected {' or '.join(calls)}.")
+        if wish.resume is not None and wish.resume.is_file():
+            raise RealtimeError(f"--resume {wish.resume} is a file; give a folder, which is made where there is none.")
         for engine in wish.engines:
             _settings([*wish.changes, f"swap.engine={engine}"])
         cases = photographed(gather(wish.clips, wish.sources, wish.seconds), folder)
