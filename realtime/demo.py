@@ -70,7 +70,7 @@ def demo(seconds: float, folder: Path) -> tuple[Statistics, list[Path]]:
     except OSError as error:
         raise RealtimeError(f"The folder {folder} cannot be made: {error.strerror}.") from None
     video, picture = folder / "swapcam-demo.mp4", folder / "swapcam-demo.png"
-    source, target = portrait("hopper"), portrait("collins")
+    source, target = portrait("collins"), portrait("hopper")
     settings = Settings(
         input=AnimatedInput(path=str(target), seconds=seconds),
         outputs=(VirtualCameraOutput(), WindowOutput(mirror=False), RecordingOutput(path=str(video), overwrite=True)),

@@ -172,7 +172,7 @@ def test_of_a_band_only_what_is_thin_is_kept_unless_all_of_it_is_rim() -> None:
     assert (kept[56:62, 60:260] == 0).all()
     assert (kept[:14] == 0).all()
     thick = np.full((120, 320, 3), 170, np.uint8)
-    thick[20:80] = 40
+    thick[24:76, 30:290] = 40
     frame = np.zeros((120, 320), np.uint8)
     frame[24:76, 30:290] = 255
     np.testing.assert_array_equal(_thin(frame, thick), frame)

@@ -39,6 +39,7 @@ _FADE = np.float32(1.5)
 _KNOBS, _EFFORT = Knobs(), Effort()
 _LIGHT_SECONDS = 0.2
 _EYES_SECONDS = 0.4
+_WHITER, _BY_SKIN = 1.05, (0.45, 1.1)
 _LIGHT_SIZE = 32
 # Texture grows less than light does: blemishes and highlights of a photo multiplied in full look like sandpaper.
 _CONTRAST_POWER = 0.5
@@ -121,7 +122,13 @@ class MeshEngine:
         if self._eyes is None or len(landmarks) <= VERTICES or not np.isfinite(landmarks).all():
             return None
         rate = 1 - np.exp(-passed / _EYES_SECONDS)
-        target.eyes = eyes.follow(target.eyes, eyes.sclera(image, landmarks, pose), self._eyes, rate)
+        seen = eyes.sclera(image, landmarks, pose)
+        if target.light is not None:
+            skin = target.light[0] * self._tone
+            # What is no bluer than skin is skin, or an eye in the shadow of a lens: then brightness goes by the skin alone.
+            if seen is None or seen[0] * skin[2] < _WHITER * skin[0] * seen[2]:
+                seen = self._eyes.bright * np.float32(np.clip(target.light[0].mean(), *_BY_SKIN))
+        target.eyes = eyes.follow(target.eyes, seen, self._eyes, rate)
         return target.eyes
 
     def _lit(self, image: Bytes, points: Floats, target: Target, time: float, strength: float, every: int, size: float) -> Bytes:

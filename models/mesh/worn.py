@@ -25,12 +25,14 @@ _DRAWN = 320
 # Landmarks about the eyes shake a little against rims.
 _SPREAD = 3
 _KEPT = 0.25
+# A find keeps the glasses on for so many more searches, several for at most so many; once they are off, nothing there is thin.
+_FIND, _SUREST = 8, 15
 # Thinner than this share of the face's width is a rim; so many grey levels from its surroundings it begins to be seen, and
 # so many more it is clear.
 _THIN = 0.02
 _FAINT, _CLEAR = 5.0, 12.0
-# A band of which less than this is thin holds a thick frame.
-_LEAST_THIN = 0.03
+# A band of which less than this is thin and which is as dark as this against its surroundings holds a thick frame.
+_LEAST_THIN, _DARK = 0.03, 0.75
 
 
 class Worn:
@@ -43,6 +45,7 @@ class Worn:
         self._looked: float | None = None
         self._sought: float | None = None
         self._mask = np.zeros((SIZE, SIZE), np.float32)
+        self._sure = 0
 
     def __call__(self, image: Bytes, points: Floats, area: tuple[int, int, int, int], time: float) -> Bytes | None:
         """Where glasses are: a picture of the area, uint8, at most 320 px, 255 on them; None where nobody wears any.
@@ -77,8 +80,12 @@ class Worn:
         picture = self._sum / np.maximum(self._weight, 1e-3)[..., None]
         found = glasses(np.asarray(np.rint(picture), np.uint8), self._weight > 0.3)
         found = cv2.dilate(found, np.ones((_SPREAD, _SPREAD), np.uint8))
-        self._mask = found if not self._mask.any() else np.asarray(0.5 * (self._mask + found), np.float32)
-        if self._mask.max() < _KEPT:
+        seen = bool(found.max() > _KEPT)
+        # Rims that are hard to see are found now and then; what comes and goes would look worse than either.
+        self._sure = min(self._sure + _FIND, _SUREST) if seen else max(self._sure - 1, 0)
+        if seen:
+            self._mask = found if not self._mask.any() else np.asarray(0.5 * (self._mask + found), np.float32)
+        elif not self._sure:
             self._mask[:] = 0
 
     def _drawn(self, image: Bytes, points: Floats, area: tuple[int, int, int, int]) -> Bytes:
@@ -112,7 +119,10 @@ def _thin(found: Bytes, picture: Bytes) -> Bytes:
     sharp = cv2.max(cv2.morphologyEx(grey, cv2.MORPH_BLACKHAT, kernel), cv2.morphologyEx(grey, cv2.MORPH_TOPHAT, kernel))
     clear = cv2.convertScaleAbs(cv2.subtract(sharp, _FAINT), alpha=255.0 / _CLEAR)
     chosen = band > 127
-    if not chosen.any() or float(clear[chosen].mean()) < 255 * _LEAST_THIN:
+    if not chosen.any():
+        return found
+    thick = float(np.median(grey[chosen])) < _DARK * float(np.median(grey[~chosen])) if not chosen.all() else False
+    if thick and float(clear[chosen].mean()) < 255 * _LEAST_THIN:
         return found
     result = np.zeros_like(found)
     result[inside] = cv2.min(band, cv2.blur(cv2.dilate(clear, np.ones((3, 3), np.uint8)), (3, 3)))
