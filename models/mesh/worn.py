@@ -26,7 +26,7 @@ _DRAWN = 320
 _SPREAD = 3
 _KEPT = 0.25
 # A find keeps the glasses on for so many more searches, several for at most so many; once they are off, nothing there is thin.
-_FIND, _SUREST = 8, 15
+_FIND, _SUREST = 6, 10
 # Thinner than this share of the face's width is a rim; so many grey levels from its surroundings it begins to be seen, and
 # so many more it is clear.
 _THIN = 0.02
