@@ -376,3 +376,15 @@ def test_wrong_arrays_are_refused(name: str, wrong: NDArray[np.generic] | None, 
         arrays[name] = wrong
     with pytest.raises(ValueError, match=says):
         Eyes.from_arrays(arrays)
+
+
+def test_the_whites_are_never_brighter_than_what_they_are_measured_by(
+    hopper: Bytes, collins: Bytes, detector: Detector, landmarker: Landmarker
+) -> None:
+    """Or eyes would glare out of a target whose own whites are matched."""
+    for photo in (hopper, collins):
+        landmarks = find(photo, detector, landmarker)
+        taken = eyes.take(photo, landmarks, fit(landmarks))
+        rows, columns = taken.white.shape[1:3]
+        middle = taken.white[:, rows // 3 : 2 * rows // 3, columns // 4 : 3 * columns // 4]
+        assert (taken.bright >= middle.reshape(-1, 3).mean(axis=0) - 1).all()

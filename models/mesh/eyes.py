@@ -112,6 +112,10 @@ def take(image: Bytes, landmarks: Floats, pose: Pose) -> Eyes:
         radii.append(radius)
         whites.append(_white(image, landmarks, matrix, eye, middle, radius, bright))
         irises.append(_iris(image, landmarks, matrix, eye, middle, radius))
+    # What is drawn must not be brighter than what it is measured by, or eyes would glare.
+    rows, columns = WHITE_SIZE
+    middles = np.stack(whites)[:, rows // 3 : 2 * rows // 3, columns // 4 : 3 * columns // 4].reshape(-1, 3)
+    bright = np.maximum(bright, middles.mean(axis=0)).astype(np.float32)
     return Eyes(np.stack(whites), np.stack(irises), np.array(radii, np.float32), bright)
 
 
