@@ -37,7 +37,8 @@ class Controller:
 
     interval: seconds between two frames of the source.  levels: how many there are; the last is the dearest, and first.
     Between the load that is late and the load that is easy nothing happens.  A step up that ends in lateness within half
-    a minute makes the next one to that level wait twice as long, unless the load has fallen clearly below what it was.
+    a minute makes the next one to that level wait twice as long, unless the load has fallen clearly below what it was;
+    only one that lasts for minutes makes good for that.
     saw: at the latest change, the seconds that frames took and those they may take, of the frame rate or of the latency.
     """
 
@@ -116,7 +117,8 @@ class Controller:
         if self._raised is not None and time - self._raised < _TRIAL_SECONDS:
             self._waits[here] = min(2 * self._waits[here], _LONGEST_SECONDS)
             self._failed[here] = self._before_rise
-        elif self._raised is not None:
+        elif self._raised is not None and time - self._raised > _LONGEST_SECONDS:
+            # Sooner it may be noise alone that took a step at the very limit past its trial: what was learned stays.
             self._waits[here], self._failed[here] = _WAIT_SECONDS, 0.0
         self._raised = None
         self._change(time, here - 1)
