@@ -19,8 +19,8 @@ _NEUTRAL_SECONDS = 4.0
 # How far an opening reaches into the skin about it, by edges from its rim: a lid is short, lips are thick.
 _LID_REACH = np.array([1.0, 0.7, 0.35, 0.1, 0.0], np.float32)
 _LIP_REACH = np.array([1.0, 1.0, 1.0, 0.8, 0.55, 0.3, 0.1, 0.0], np.float32)
-_WIDEST = 1.15
-_REST, _SHUT = 0.7, 0.2
+_WIDEST = 1.2
+_REST, _SHUT = (0.7, 1.4), 0.2
 
 
 @dataclass(frozen=True)
@@ -102,8 +102,8 @@ def _height(face: Floats, opening: _Opening) -> float:
 
 def _lids(now: Floats, neutral: Floats, source: Floats, lid: _Opening) -> float:
     """How wide the source's eye has to be: shut where the target's is, and as much wider or narrower than at rest."""
-    # Somebody who squinted while their face was learned has wider eyes at rest than it seemed.
-    rest = max(_height(neutral, lid), _REST * _height(MEAN, lid))
+    # Somebody who squinted or stared while their face was learned has other eyes at rest than it seemed.
+    rest = min(max(_height(neutral, lid), _REST[0] * _height(MEAN, lid)), _REST[1] * _height(MEAN, lid))
     share = _height(now, lid) / rest
     # Landmarks of a shut eye keep a fifth of its height apart.
     return _height(source, lid) * min(max((share - _SHUT) / (1 - _SHUT), 0.0), _WIDEST)
