@@ -38,6 +38,7 @@ from realtime.trace import Trace
 
 if TYPE_CHECKING:
     from models.detector import Detector
+    from models.hands import Hands
     from models.landmarks import Landmarker
     from realtime.people.identities import Identity
 
@@ -64,12 +65,12 @@ def build(
     cv2.setNumThreads(1)
     check_recordings(settings)
     with ExitStack() as open_parts:
-        detector, landmarker = _models(settings, open_parts)
+        detector, landmarker, hands = _models(settings, open_parts)
         identities = _identities(settings, detector, landmarker, photo_face)
         wanted = settings.input
         size = (wanted.width, wanted.height) if isinstance(wanted, (CameraInput, AnimatedInput)) else (1280, 720)
-        _warm(detector, landmarker, identities, size)
-        detect, track, swap, blend = _stages(settings, detector, landmarker, identities)
+        _warm(detector, landmarker, hands, identities, size)
+        detect, track, swap, blend = _stages(settings, detector, landmarker, hands, identities)
         source = _closing(open_parts, _source(settings))
         swap.cover_gone = source.live
         overlay = Overlay(settings.overlay)
@@ -96,15 +97,18 @@ def _closing(parts: ExitStack, part: Any) -> Any:
     return part
 
 
-def _models(settings: Settings, parts: ExitStack) -> tuple[Detector, Landmarker]:
+def _models(settings: Settings, parts: ExitStack) -> tuple[Detector, Landmarker, Hands]:
     from models.detector import Detector
+    from models.hands import Hands
     from models.landmarks import Landmarker
 
     detector = Detector(settings.detect.confidence, settings.detect.tiles == "auto")
     parts.callback(detector.close)
     landmarker = Landmarker()
     parts.callback(landmarker.close)
-    return detector, landmarker
+    hands = Hands()
+    parts.callback(hands.close)
+    return detector, landmarker, hands
 
 
 def _identities(settings: Settings, detector: Detector, landmarker: Landmarker, face: int | None) -> dict[str, Identity]:
@@ -131,7 +135,7 @@ def is_photo(source: str) -> bool:
 
 
 def _stages(
-    settings: Settings, detector: Detector, landmarker: Landmarker, identities: dict[str, Identity]
+    settings: Settings, detector: Detector, landmarker: Landmarker, hands: Hands, identities: dict[str, Identity]
 ) -> tuple[Any, Any, Any, Any]:
     from realtime.stages.blend import Blend
     from realtime.stages.detect import Detect
@@ -140,16 +144,17 @@ def _stages(
 
     detect = Detect(detector, settings.detect, lambda: track.searching)
     track = Track(landmarker, settings.track, detect.find)
-    return detect, track, Swap({name: identity.atlas for name, identity in identities.items()}, settings.swap), Blend(settings.blend)
+    atlases = {name: identity.atlas for name, identity in identities.items()}
+    return detect, track, Swap(atlases, settings.swap, hands=hands), Blend(settings.blend)
 
 
-def _warm(detector: Detector, landmarker: Landmarker, identities: dict[str, Identity], size: tuple[int, int]) -> None:
+def _warm(detector: Detector, landmarker: Landmarker, hands: Hands, identities: dict[str, Identity], size: tuple[int, int]) -> None:
     """Take a known face through stages of their own, so that everything is compiled and loaded before the first frame.
 
     size: (width, height) of the frames to come; the detector's pieces depend on it.
     """
     settings = Settings(detect=DetectSettings(interval=0), swap=SwapSettings(sources=tuple(identities)[:1]))
-    stages = _stages(settings, detector, landmarker, identities)
+    stages = _stages(settings, detector, landmarker, hands, identities)
     with suppress(RealtimeError):
         image = fit(read_photo(str(portrait("hopper"))), size)
         for index in range(2):

@@ -11,13 +11,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.quality import occluders
+from benchmarks.quality.shot import opacity
+from models.hands import Hands
 from models.mesh.atlas import Atlas
 from models.mesh.veil import Veil
 from realtime.config import DetectSettings, SwapSettings, TrackSettings
@@ -94,13 +96,14 @@ def run(frames: Sequence[Frame], atlas: Atlas, name: str | None, faces: Sequence
         for i, frame in enumerate(frames):
             image, truths[i] = occluders.compose(frame.image, faces[i], name, i / len(frames), 1 / len(frames), tone, seed=i)
             pictures[i] = replace(frame, image=image)
-    veiling = Swap({"source": atlas}, SwapSettings(sources=("source",)))
     plain = Swap({"source": atlas}, SwapSettings(sources=("source",), occlusion=0.0))
     looks = []
-    for frame, truth, face in zip(pictures, truths, _faces(pictures), strict=True):
-        shown = replace(frame, faces=() if face is None else (face,))
-        veiled, bare = opacity(veiling(shown)), opacity(plain(shown))
-        looks.append(Look(shown.image, truth, veiled, bare, face is not None and not face.lost))
+    with closing(Hands()) as hands:
+        veiling = Swap({"source": atlas}, SwapSettings(sources=("source",)), hands=hands)
+        for frame, truth, face in zip(pictures, truths, _faces(pictures), strict=True):
+            shown = replace(frame, faces=() if face is None else (face,))
+            veiled, bare = opacity(veiling(shown)), opacity(plain(shown))
+            looks.append(Look(shown.image, truth, veiled, bare, face is not None and not face.lost))
     return looks
 
 
@@ -137,21 +140,8 @@ def look_ms(frames: Sequence[Frame], faces: Sequence[Points]) -> float:
     return float(np.median(times[len(times) // 4 :])) if times else 0.0
 
 
-def opacity(frame: Frame) -> Image:
-    """How far the patches of a frame cover it, (h, w) uint8."""
-    height, width = frame.image.shape[:2]
-    whole = np.zeros((height, width), np.uint8)
-    for face in frame.faces:
-        if face.patch is not None:
-            placed = cv2.warpAffine(face.patch.mask, face.patch.matrix, (width, height), flags=cv2.INTER_LINEAR)
-            whole = np.maximum(whole, placed)
-    return np.asarray(whole, np.uint8)
-
-
 def _faces(frames: Sequence[Frame]) -> list[Face | None]:
     """The largest face of each frame as the tracker gives it."""
-    from contextlib import closing
-
     from models.detector import Detector
     from models.landmarks import Landmarker
 

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from models.hands import Hands
 from models.mesh import eyes, relight
 from models.mesh.atlas import Atlas
 from models.mesh.bones import Resting, offsets
@@ -69,10 +70,13 @@ class Target:
 
 
 class MeshEngine:
-    """Draws one source's face; keeps buffers between calls, so one instance belongs to one thread."""
+    """Draws one source's face; keeps buffers between calls, so one instance belongs to one thread.
 
-    def __init__(self, atlas: Atlas) -> None:
-        self._shape, self._eyes = atlas.shape, atlas.eyes
+    hands: finds hands before the face; the caller closes it.
+    """
+
+    def __init__(self, atlas: Atlas, hands: Hands | None = None) -> None:
+        self._shape, self._eyes, self._hands = atlas.shape, atlas.eyes, hands
         fading = np.minimum(_FADE * spread_many(_ALPHA[:, None], TEXTURE_SIZE)[..., 0], np.float32(1.0))
         opacity = np.where(covered(TEXTURE_SIZE), fading, np.float32(1.0))
         self._textures = [np.dstack([atlas.texture, np.rint(opacity * 255).astype(np.uint8)])]
@@ -112,7 +116,8 @@ class MeshEngine:
         fill(image, landmarks, drawn, pose, self._eyes, whites, knobs.eyes, drawing)
         mask = _softened(drawing.mask)
         if knobs.occlusion and effort.occlusion_every:
-            mask = _without(mask, target.veil(image, points, area, time, effort.occlusion_every), knobs.occlusion)
+            hands = self._hands if effort.hands else None
+            mask = _without(mask, target.veil(image, points, area, time, effort.occlusion_every, hands), knobs.occlusion)
         if knobs.glasses:
             mask = _without(mask, target.worn(image, points, area, time), knobs.glasses)
         return drawing.picture, np.asarray(mask, np.uint8), drawing.matrix

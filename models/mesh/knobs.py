@@ -24,12 +24,14 @@ class Effort:
 
     largest: longest side of the drawn face in pixels; larger faces are drawn at this size and enlarged.
     occlusion_every: what lies before the face is looked for in every n-th frame and carried by the track in between; 0: never.
+    hands: hands before the face are also found by their shape, once something is there; else only by what they look like.
     light_every, seam_every: light and seam are measured in every n-th frame and kept in between; 1 or more.
     search: looks for new faces are so many times the set interval apart, while nobody is missing.
     """
 
     largest: int = 960
     occlusion_every: int = 1
+    hands: bool = True
     light_every: int = 1
     seam_every: int = 1
     search: float = 1.0
@@ -38,7 +40,7 @@ class Effort:
 # From the cheapest to the dearest.  Landmarks are measured in every frame at every level: a face that left its prediction
 # would be seen bare for a frame.
 LEVELS = {
-    "fast": Effort(largest=256, occlusion_every=4, light_every=3, seam_every=2, search=2.0),
+    "fast": Effort(largest=256, occlusion_every=4, hands=False, light_every=3, seam_every=2, search=2.0),
     "balanced": Effort(largest=512, occlusion_every=2, light_every=2),
     "best": Effort(),
 }

@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.mesh import surface
+from models.hands import Hands
+from models.mesh import surface, touch
 from models.mesh.rasterise import rasterise
 from models.mesh.surface import SIZE
 from models.mesh.topology import TRIANGLES, UV, VERTICES, normals
@@ -52,24 +53,31 @@ _SMALL, _SMALL_PACE = 0.1, 0.3
 class Veil:
     """Follows what lies before one person's face; called for every frame in turn.
 
-    looks: how often it was looked for so far.
+    looks: how often it was looked for so far.  touch: the hands near the face.
     """
 
     def __init__(self) -> None:
         self._face = surface.Surface()
         self._veil = np.zeros((SIZE, SIZE), np.uint8)
+        self._hand = np.zeros((SIZE, SIZE), np.uint8)
+        self.touch = touch.Touch()
         self.looks = 0
         self._calls = 0
         self._time: float | None = None
         self._moving = False
         self._wrong = 0.0
+        # Nobody knows yet what this face looks like: a hand may lie on it from the first.
+        self._odd = 1.0
 
-    def __call__(self, image: Bytes, points: Floats, area: tuple[int, int, int, int], time: float, every: int = 1) -> Bytes:
+    def __call__(
+        self, image: Bytes, points: Floats, area: tuple[int, int, int, int], time: float, every: int = 1, hands: Hands | None = None
+    ) -> Bytes:
         """How far something lies before the face: a picture of the area, uint8, at most 160 px; 255 where it hides the face.
 
         image: (h, w, 3) uint8 BGR.  points: (468, 3) float32 px.  area: left, top, right, bottom px, inside the frame.
         time: seconds.  every: it is looked for in every n-th call, oftener while something moves, and carried with the
-        face in between.  Nothing is veiled before the face is known, half a second.
+        face in between.  hands: finds them, whatever their colour; None: hands are found only by what they look like.
+        Nothing but a hand is veiled before the face is known, half a second.
         """
         left, top, right, bottom = area
         height, width = bottom - top, right - left
@@ -87,14 +95,16 @@ class Veil:
         rasterise(placed, depth, TRIANGLES, UV * np.float32(SIZE - 1), planes[0], planes[1], planes[2])
         if due:
             self.looks += 1
-            self._look(small, placed, depth, planes[2], time)
+            found = self.touch(hands, image, area, time, self._odd) if hands else []
+            away = touch.distance([(hand[:, :2] - (left, top)) * factor for hand in found], small) if found else None
+            self._look(small, placed, depth, planes[2], time, away)
         if not self._veil.any():
             return np.zeros(size[::-1], np.uint8)
         carried = cv2.remap(self._veil, planes[0], planes[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
         return _refined(_over_holes(np.asarray(carried, np.uint8), planes[0] >= 0), small)
 
-    def _look(self, small: Bytes, placed: Floats, depth: Floats, nearest: Floats, time: float) -> None:
-        """One look at the face; updates veil and model."""
+    def _look(self, small: Bytes, placed: Floats, depth: Floats, nearest: Floats, time: float, away: Floats | None) -> None:
+        """One look at the face; updates veil and model.  away: picture of the distance from hands, None without them."""
         passed = 0.0 if self._time is None else time - self._time
         step = passed if 0 <= passed <= _ABSENT else 0.0
         if step != passed:
@@ -109,29 +119,42 @@ class Veil:
         seen &= deep < front + 0.06 * max(small.shape[:2])
         squarely = np.where(seen, np.clip((facing - 0.15) / 0.35, 0.0, 1.0), 0.0).astype(np.float32)
         odd = self._face.compare(surface.features(np.asarray(colours, np.uint8)), squarely, self._veil, _state(placed, directions))
-        if self._face.age < _LEARN_SECONDS:
-            self._face.learn(squarely, step)
-            return
+        away = None if away is None else cv2.remap(away, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         say = (squarely > 0.1).astype(np.float32)
+        if self._face.age < _LEARN_SECONDS:
+            self._hand = np.zeros_like(self._veil) if away is None else touch.texels(away, odd, 0 * say)
+            self._veil, self._odd = self._hand, 1.0
+            self._face.learn(np.where(self._hand > 0, np.float32(0.0), squarely), step)
+            return
         off = _guided(odd, self._face.even[..., 0], say)
-        self._follow(_segment(off, say, self._veil), say, step)
+        self._odd = float(np.count_nonzero((off > _STRONG) & (say > 0))) / max(float(say.sum()), 1.0)
+        veil, hand = _segment(off, say, self._veil), np.zeros_like(self._veil)
+        if away is not None:
+            hand = touch.texels(away, off, say)
+            veil = touch.others(veil, hand, away, off)
+        self._follow(veil, hand, say, step)
         if self._face.age:
-            self._face.learn(squarely * _pace(off, self._veil, say), step)
-            self._face.release(self._veil, step)
+            rest = np.where(self._hand > 0, np.uint8(0), self._veil)
+            self._face.learn(np.where(self._hand > 0, np.float32(0.0), squarely * _pace(off, rest, say)), step)
+            self._face.release(rest, step)
 
-    def _follow(self, veil: Bytes, say: Floats, step: float) -> None:
-        """Take the veil over unless it would bare most of the face; after a second of that the face is learned anew."""
-        seen = say > 0
-        share, before = (float((each[seen] > 0).mean()) if seen.any() else 0.0 for each in (veil, self._veil))
+    def _follow(self, veil: Bytes, hand: Bytes, say: Floats, step: float) -> None:
+        """Take the veil over, and the hand, unless it would bare most of the face; after a second of that the face is learned anew."""
+        # Hands may come as fast and cover as much as they like.
+        judged = (say > 0) & (hand == 0) & (self._hand == 0)
+        seen = max(1, int(np.count_nonzero(say)))
+        share, before = (np.count_nonzero(judged & (each > 0)) / seen for each in (veil, self._veil))
         self._wrong = self._wrong + step if share > _MOST else 0.0
         if share - before > _SUDDEN or self._wrong > _WRONG_SECONDS:
             self._forget()
         elif share <= _MOST:
+            veil = np.maximum(veil, hand)
             self._moving = float((veil != self._veil).mean()) > _MOVING
-            self._veil = veil
+            self._veil, self._hand = veil, hand
 
     def _forget(self) -> None:
-        self._face, self._veil, self._wrong, self._moving = surface.Surface(), np.zeros((SIZE, SIZE), np.uint8), 0.0, False
+        self._face, self._wrong, self._moving, self._odd = surface.Surface(), 0.0, False, 1.0
+        self._veil, self._hand = np.zeros((SIZE, SIZE), np.uint8), np.zeros((SIZE, SIZE), np.uint8)
 
 
 def _state(points: Floats, directions: Floats) -> Floats:

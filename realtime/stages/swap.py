@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from models.hands import Hands
 from models.mesh.atlas import Atlas
 from models.mesh.engine import MeshEngine, Target
 from models.mesh.knobs import Effort, Knobs
@@ -25,11 +26,11 @@ class Swap:
     the same face; and when, with `cover_gone`, nobody is left who could be found, the whole picture counts as lost
     until somebody is.
     `settings` may be replaced at any time; names in it that have no atlas are refused by ValueError.  `effort` may be too.
-    drawn: patches made so far.
+    hands: finds hands before the faces; the caller closes it.  drawn: patches made so far.
     """
 
-    def __init__(self, atlases: Mapping[str, Atlas], settings: SwapSettings, cover_gone: bool = False) -> None:
-        self._engines = {name: MeshEngine(atlas) for name, atlas in atlases.items()}
+    def __init__(self, atlases: Mapping[str, Atlas], settings: SwapSettings, cover_gone: bool = False, hands: Hands | None = None) -> None:
+        self._engines = {name: MeshEngine(atlas, hands) for name, atlas in atlases.items()}
         self.cover_gone = cover_gone
         self.effort = Effort()
         self.drawn = 0
