@@ -11,8 +11,8 @@ import pytest
 from faces import as_face
 from numpy.typing import NDArray
 
-from benchmarks.quality.shot import Shot
-from benchmarks.quality.watch import Entering, Leaving, opacity
+from benchmarks.quality.shot import Shot, opacity
+from benchmarks.quality.watch import Entering, Leaving
 from models.mesh.topology import MEAN
 from realtime.frame import Frame, Patch
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from benchmarks.quality.judges import Embedding, cosine
+from benchmarks.quality.judges import DLIB_SAME, Embedding, cosine
 from benchmarks.quality.scale import Scale
 
 HALF, FRONTAL = 30.0, 15.0
@@ -76,7 +76,7 @@ def per_frame(seen: Seen, source: Embedding, distances: bool) -> dict[str, Embed
     rows["distance"] = np.linalg.norm(results - source, axis=1)
     rows["distance_target"] = np.linalg.norm(results - targets, axis=1)
     rows["distance_base"] = np.linalg.norm(targets - source, axis=1)
-    rows["same"] = (rows["distance"] < 0.6).astype(np.float64)
+    rows["same"] = (rows["distance"] < DLIB_SAME).astype(np.float64)
     return rows | {"nearer": (rows["distance"] < rows["distance_target"]).astype(np.float64)}
 
 

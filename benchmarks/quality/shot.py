@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from realtime.frame import Image, Points
+import cv2
+import numpy as np
+
+from realtime.frame import Frame, Image, Points
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,3 +30,14 @@ class Shot:
     before: Points | None
     after: Points | None
     mask: Image
+
+
+def opacity(frame: Frame) -> Image:
+    """How far the patches of a frame cover it, (h, w) uint8."""
+    height, width = frame.image.shape[:2]
+    whole = np.zeros((height, width), np.uint8)
+    for face in frame.faces:
+        if face.patch is not None:
+            placed = cv2.warpAffine(face.patch.mask, face.patch.matrix, (width, height), flags=cv2.INTER_LINEAR)
+            whole = np.maximum(whole, np.asarray(placed, np.uint8))
+    return whole

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-import cv2
-import numpy as np
-
 from benchmarks.quality.codec import Line
 from benchmarks.quality.identity import Seen
 from benchmarks.quality.judges import Embedding, Judge
 from benchmarks.quality.sheets import Still, still
-from benchmarks.quality.shot import Shot
+from benchmarks.quality.shot import Shot, opacity
 from models.landmarks import Landmarker, region_from_landmarks
 from models.mesh.pose import fit
 from realtime.frame import Frame, Image, Points
@@ -138,15 +135,4 @@ class Leaving:
         self.stills.append(still(shot))
 
 
-def opacity(frame: Frame) -> Image:
-    """How far the patches of a frame cover it, (h, w) uint8."""
-    height, width = frame.image.shape[:2]
-    whole = np.zeros((height, width), np.uint8)
-    for face in frame.faces:
-        if face.patch is not None:
-            placed = cv2.warpAffine(face.patch.mask, face.patch.matrix, (width, height), flags=cv2.INTER_LINEAR)
-            whole = np.maximum(whole, np.asarray(placed, np.uint8))
-    return whole
-
-
-__all__ = ["WINDOW", "Counts", "Entering", "Leaving", "Measure", "opacity"]
+__all__ = ["WINDOW", "Counts", "Entering", "Leaving", "Measure"]
