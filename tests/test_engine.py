@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -146,3 +148,28 @@ def test_light_is_kept_between_measurements_and_follows_at_the_next(source_atlas
     assert shown[3][5] == shown[3][4]
     assert shown[3][6] < 0.8 * shown[3][5]
     assert shown[3][8] == pytest.approx(shown[1][8], rel=0.05)
+
+
+def test_another_source_begins_in_its_own_light(source_atlas, collins, detector, landmarker) -> None:
+    """Changed live to a source whose photo is twice as dark, the face is at once as bright as after a second."""
+    landmarks = find(collins, detector, landmarker)
+    texture = (source_atlas.texture * 0.5).astype(np.uint8)
+    first, second = MeshEngine(source_atlas), MeshEngine(replace(source_atlas, texture=texture))
+    target, shown = Target(), []
+    for index, engine in enumerate([first] * 20 + [second] * 30):
+        picture, mask, _ = engine(collins, landmarks, target, index / 30, Knobs(shape=0, eyes=0), Effort(occlusion_every=0))
+        shown.append(float(picture[mask > 250].mean()))
+    assert abs(shown[20] - shown[-1]) < 3
+
+
+def test_a_face_between_two_texture_levels_does_not_flip(source_atlas, collins, detector, landmarker) -> None:
+    landmarks, engine, target = find(collins, detector, landmarker), MeshEngine(source_atlas), Target()
+    middle = 512 / 2**1.5 / np.ptp(landmarks[:, :2], axis=0).max()
+    levels = []
+    for index in range(20):
+        factor = middle * (1.03 if index % 2 else 0.97)
+        image = cv2.resize(collins, None, fx=factor, fy=factor)
+        engine(image, (landmarks * factor).astype(np.float32), target, index / 30, Knobs(shape=0), Effort(occlusion_every=0))
+        levels.append(target.level)
+    assert len(set(levels[1:])) == 1
+    assert levels[-1] in (1, 2)

@@ -42,6 +42,7 @@ _LIGHT_SECONDS = 0.2
 _EYES_SECONDS = 0.4
 _WHITER, _BY_SKIN = 1.05, (0.45, 1.1)
 _LIGHT_SIZE = 32
+_LEVEL_STEP = 0.6
 # Texture grows less than light does: blemishes and highlights of a photo multiplied in full look like sandpaper.
 _CONTRAST_POWER = 0.5
 _DEPTH_POWER = 0.5
@@ -52,6 +53,7 @@ class Target:
     """What the engine has learned about one target: the light on the face now, and how the face looks at rest.
 
     eyes: factors for the whites of the source's eyes.  aside: degrees between where the face looks and the camera.
+    engine: whose light and eyes these are.  level: of the texture's pyramid, 0 the finest.
     lit: the texture under that light, drawn `lit_age` frames since it was made from `unlit` at `lit_time` seconds.
     """
 
@@ -61,8 +63,10 @@ class Target:
     eyes: Floats | None = None
     time: float | None = None
     aside: float = 0.0
+    engine: MeshEngine | None = None
     lit: Bytes | None = None
     unlit: Bytes | None = None
+    level: int = 0
     lit_age: int = 0
     lit_time: float = 0.0
     veil: Veil = field(default_factory=Veil)
@@ -99,6 +103,9 @@ class MeshEngine:
         points = np.ascontiguousarray(landmarks[:VERTICES], np.float32)
         if not np.isfinite(points).all() or min(np.ptp(points[:, 0]), np.ptp(points[:, 1])) < 4:
             return None
+        if target.engine is not self:
+            # Light and whites are factors on one source's colours; on another's they would flash.
+            target.engine, target.light, target.eyes, target.lit = self, None, None, None
         pose = fit_pose(points)
         target.aside = pose.aside
         passed = 0.0 if target.time is None else min(0.5, max(0.0, time - target.time))
@@ -109,7 +116,7 @@ class MeshEngine:
             return None
         side = max(area[2] - area[0], area[3] - area[1])
         scale = min(1.0, effort.largest / side)
-        texture = self._lit(image, points, target, time, knobs.light, effort.light_every, scale * side)
+        texture = self._lit(image, points, target, time, knobs.light, effort.light_every, scale * float(np.ptp(drawn[:, :2], axis=0).max()))
         target.time = time
         drawing = self._draw(drawn, texture, area, scale)
         whites = self._whites(image, landmarks, pose, target, passed) if knobs.eyes else None
@@ -138,8 +145,11 @@ class MeshEngine:
 
     def _lit(self, image: Bytes, points: Floats, target: Target, time: float, strength: float, every: int, size: float) -> Bytes:
         """The texture at about `size` pixels in the target's light, made anew in every n-th frame."""
-        level = int(np.clip(round(np.log2(TEXTURE_SIZE / size)), 0, len(self._textures) - 1))
-        texture = self._textures[level]
+        wanted = float(np.clip(np.log2(TEXTURE_SIZE / size), 0, len(self._textures) - 1))
+        # A face of a size between two levels must not flip from one to the other.
+        if abs(wanted - target.level) > _LEVEL_STEP:
+            target.level = round(wanted)
+        texture = self._textures[target.level]
         target.lit_age += 1
         if target.lit is None or target.unlit is not texture or target.lit_age >= every:
             gain = self._gain(image, points, target, time, strength)
