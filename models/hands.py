@@ -53,15 +53,11 @@ node {
 class Hands:
     """Finds the 21 landmarks of hands; keeps nothing between calls but the models.
 
-    presence: 0.5..1, the model's own score below which it is said that there is no hand.
     May be made in one thread and called in another.
     Zhang et al., "MediaPipe Hands: On-device Real-time Hand Tracking", 2020.
     """
 
-    def __init__(self, presence: float = 0.5) -> None:
-        if not 0.5 <= presence < 1:
-            raise ValueError(f"presence: got {presence}, expected 0.5 to 1 (the graph itself gates at 0.5)")
-        self._presence = presence
+    def __init__(self) -> None:
         self._palms = Graph(_LITE + _PALMS, ("detections",))
         self._hand = Graph(_LITE + _HAND, ("landmarks", _SCORE))
         from mediapipe.framework.formats import detection_pb2
@@ -95,22 +91,25 @@ class Hands:
                 found.append((palm.score[0], _region(middle, 2.6 * side, keys[2] - keys[0], 0.5 * side)))
         return [region for _, region in sorted(found, key=lambda each: -each[0])][:2]
 
-    def __call__(self, image: NDArray[np.uint8], regions: Sequence[Region]) -> list[Points | None]:
+    def __call__(self, image: NDArray[np.uint8], regions: Sequence[Region], presence: float = 0.5) -> list[Points | None]:
         """Landmarks (21, 3) float32 in pixels for each region, or None where no hand is there.
 
-        image: (h, w, 3) uint8 BGR.  z is in pixels too, from the wrist, smaller is nearer.
+        image: (h, w, 3) uint8 BGR.  presence: 0.5..1, the model's own score below which it is said that there is no hand.
+        z is in pixels too, from the wrist, smaller is nearer.
         """
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
             raise ValueError(f"image: got {image.dtype} {image.shape}, expected uint8 (h, w, 3)")
-        return [self._find(image, region) for region in regions]
+        if not 0.5 <= presence < 1:
+            raise ValueError(f"presence: got {presence}, expected 0.5 to 1 (the graph itself gates at 0.5)")
+        return [self._find(image, region, presence) for region in regions]
 
-    def _find(self, image: NDArray[np.uint8], region: Region) -> Points | None:
+    def _find(self, image: NDArray[np.uint8], region: Region, presence: float) -> Points | None:
         piece = cut(image, region)
         if piece is None:
             return None
         crop, inside, corner = piece
         (packets,) = self._hand.run(crop, [(inside, 1.0)])
-        if "landmarks" not in packets or _SCORE not in packets or self._hand.number(packets[_SCORE]) < self._presence:
+        if "landmarks" not in packets or _SCORE not in packets or self._hand.number(packets[_SCORE]) < presence:
             return None
         points = decode(self._hand.serialized(packets["landmarks"]), POINTS)
         points *= np.array([crop.shape[1], crop.shape[0], crop.shape[1]], np.float32)

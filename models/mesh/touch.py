@@ -28,9 +28,13 @@ _SMALLEST, _LARGEST = 0.12, 1.2
 # Hands are looked for this far around the face, and followed this far, in sizes of its box.
 _AROUND, _NEAR = 0.6, 0.3
 # Something is suspected when so much of the face looks unlike itself; so much more, and it is looked at soon.
-_SUSPECT, _MORE = 0.02, 0.05
-_SOON, _LATE = 0.1, 1.6
+_SUSPECT, _MORE = 0.03, 0.06
+_SOON, _LATE = 0.1, 3.0
 _MOST, _SAME = 2, 0.5
+# The presence that a new hand needs: faces reach 0.85.
+_NEW = 0.86
+# What is taken for a hand must be so far off the face on the average, counting no texel as more than this.
+_OFF, _OFF_MOST, _TELLING = 1.2, 4.0, 60
 # A texel belongs to a hand when it lies this deep (palm lengths) inside its outline, or less deep, the further it is off the face.
 _DEEP, _SHALLOWER = 0.074, 0.024
 # What else differs this near a hand is its shadow or a mesh pulled askew by it, unless it is this far off: something it holds.
@@ -58,23 +62,23 @@ class Touch:
         """
         found = model(image, [region_from_hand(hand) for hand in self.hands]) if self.hands else []
         self.hands = [hand for hand in found if hand is not None and _sane(hand, area)]
-        self._level = min(self._level, suspicion)
-        if len(self.hands) < _MOST and suspicion >= _SUSPECT and self._due(time, suspicion):
+        lost = len(self.hands) < len(found)
+        if len(self.hands) < _MOST and suspicion >= _SUSPECT and (lost or self._due(time, suspicion)):
             self.searches += 1
             margin = round(_AROUND * max(area[2] - area[0], area[3] - area[1]))
             around = (area[0] - margin, area[1] - margin, area[2] + margin, area[3] + margin)
-            for hand in model(image, model.palms(image, around)):
+            for hand in model(image, model.palms(image, around), _NEW):
                 if hand is not None and _sane(hand, area) and not any(_same(hand, other) for other in self.hands):
                     self.hands = [*self.hands, hand][:_MOST]
-            self._wait = _LATE if self.hands else min(2 * self._wait, _LATE)
+            self._wait = _SOON if self.hands and not found else min(2 * self._wait, _LATE)
             self._last, self._level = time, suspicion
         return self.hands
 
     def _due(self, time: float, suspicion: float) -> bool:
         """Whether palms are to be looked for: soon when there is more to suspect than last time, else ever more rarely."""
-        if suspicion > self._level + _MORE:
-            self._wait = _SOON
-        return self._last is None or not 0 <= time - self._last < self._wait
+        passed = _LATE if self._last is None else time - self._last
+        more = not self.hands and suspicion > self._level * np.exp(-passed / _LATE) + _MORE
+        return not 0 <= passed < (_SOON if more else self._wait)
 
 
 def _size(hand: Points) -> float:
@@ -148,6 +152,12 @@ def texels(away: Floats, off: Floats, say: Floats) -> Bytes:
     away: (s, s) from `distance`.  off: (s, s), how far each texel is off the face.  say: (s, s), 0 where that is not known.
     """
     return np.where(away < np.where(say > 0, _SHALLOWER * off - _DEEP, 0.0), np.uint8(255), np.uint8(0))
+
+
+def doubtful(away: Floats, off: Floats, known: NDArray[np.bool_]) -> bool:
+    """Whether what was taken for a hand looks like the face itself; `known`: (s, s), where it can be told."""
+    under = (away < 0) & known
+    return np.count_nonzero(under) >= _TELLING and float(np.minimum(off[under], _OFF_MOST).mean()) < _OFF
 
 
 def others(veil: Bytes, hand: Bytes, away: Floats, off: Floats) -> Bytes:

@@ -123,13 +123,15 @@ class Veil:
         say = (squarely > 0.1).astype(np.float32)
         if self._face.age < _LEARN_SECONDS:
             self._hand = np.zeros_like(self._veil) if away is None else touch.texels(away, odd, 0 * say)
-            self._veil, self._odd = self._hand, 1.0
+            self._veil, self._odd = self._hand, 0.0
             self._face.learn(np.where(self._hand > 0, np.float32(0.0), squarely), step)
             return
         off = _guided(odd, self._face.even[..., 0], say)
         self._odd = float(np.count_nonzero((off > _STRONG) & (say > 0))) / max(float(say.sum()), 1.0)
         veil, hand = _segment(off, say, self._veil), np.zeros_like(self._veil)
-        if away is not None:
+        if away is not None and touch.doubtful(away, off, (say > 0) & (odd > 0)):
+            self.touch.hands = []
+        elif away is not None:
             hand = touch.texels(away, off, say)
             veil = touch.others(veil, hand, away, off)
         self._follow(veil, hand, say, step)
