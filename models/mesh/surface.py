@@ -57,6 +57,11 @@ class Surface:
         self._before = np.zeros((SIZE, SIZE, 3), np.float32)
         self._held = np.zeros((SIZE, SIZE), np.float32)
 
+    @property
+    def known(self) -> Mask:
+        """(SIZE, SIZE) bool: texels that were learned."""
+        return self._known > 0
+
     def compare(self, look: Floats, seen: Floats, veil: Bytes, state: Floats) -> Floats:
         """How far a look's features are off the nearer of both models, (SIZE, SIZE): log(1 + squared spreads); 0 where unknown.
 

@@ -29,12 +29,12 @@ _SMALLEST, _LARGEST = 0.12, 1.2
 _AROUND, _NEAR = 0.6, 0.3
 # Something is suspected when so much of the face looks unlike itself; so much more, and it is looked at soon.
 _SUSPECT, _MORE = 0.03, 0.06
-_SOON, _LATE = 0.1, 3.0
+_SOON, _LATE, _FORGOTTEN = 0.1, 3.0, 20.0
 _MOST, _SAME = 2, 0.5
 # The presence that a new hand needs: faces reach 0.85.
 _NEW = 0.86
 # What is taken for a hand must be so far off the face on the average, counting no texel as more than this.
-_OFF, _OFF_MOST, _TELLING = 1.2, 4.0, 60
+_OFF, _OFF_MOST, _TELLING, _TELLING_SHARE = 1.2, 4.0, 60, 0.25
 # A texel belongs to a hand when it lies this deep (palm lengths) inside its outline, or less deep, the further it is off the face.
 _DEEP, _SHALLOWER = 0.074, 0.024
 # What else differs this near a hand is its shadow or a mesh pulled askew by it, unless it is this far off: something it holds.
@@ -77,7 +77,7 @@ class Touch:
     def _due(self, time: float, suspicion: float) -> bool:
         """Whether palms are to be looked for: soon when there is more to suspect than last time, else ever more rarely."""
         passed = _LATE if self._last is None else time - self._last
-        more = not self.hands and suspicion > self._level * np.exp(-passed / _LATE) + _MORE
+        more = not self.hands and suspicion > self._level * np.exp(-passed / _FORGOTTEN) + _MORE
         return not 0 <= passed < (_SOON if more else self._wait)
 
 
@@ -146,18 +146,19 @@ def distance(hands: Sequence[Points], picture: Bytes) -> Floats:
     return nearest
 
 
-def texels(away: Floats, off: Floats, say: Floats) -> Bytes:
+def texels(away: Floats, off: Floats, told: NDArray[np.bool_]) -> Bytes:
     """What of a face's texture hands cover: (s, s) uint8, 0 or 255.
 
-    away: (s, s) from `distance`.  off: (s, s), how far each texel is off the face.  say: (s, s), 0 where that is not known.
+    away: (s, s) from `distance`.  off: (s, s), how far each texel is off the face.  told: (s, s), where that is known.
     """
-    return np.where(away < np.where(say > 0, _SHALLOWER * off - _DEEP, 0.0), np.uint8(255), np.uint8(0))
+    return np.where(away < np.where(told, _SHALLOWER * off - _DEEP, 0.0), np.uint8(255), np.uint8(0))
 
 
-def doubtful(away: Floats, off: Floats, known: NDArray[np.bool_]) -> bool:
-    """Whether what was taken for a hand looks like the face itself; `known`: (s, s), where it can be told."""
-    under = (away < 0) & known
-    return np.count_nonzero(under) >= _TELLING and float(np.minimum(off[under], _OFF_MOST).mean()) < _OFF
+def doubtful(away: Floats, off: Floats, told: NDArray[np.bool_]) -> bool:
+    """Whether what was taken for a hand looks like the face itself: as `texels`; a small part of it says nothing."""
+    under = (away < 0) & told
+    enough = max(_TELLING, _TELLING_SHARE * np.count_nonzero(away < 0))
+    return np.count_nonzero(under) >= enough and float(np.minimum(off[under], _OFF_MOST).mean()) < _OFF
 
 
 def others(veil: Bytes, hand: Bytes, away: Floats, off: Floats) -> Bytes:

@@ -122,17 +122,18 @@ class Veil:
         away = None if away is None else cv2.remap(away, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         say = (squarely > 0.1).astype(np.float32)
         if self._face.age < _LEARN_SECONDS:
-            self._hand = np.zeros_like(self._veil) if away is None else touch.texels(away, odd, 0 * say)
+            self._hand = np.zeros_like(self._veil) if away is None else touch.texels(away, odd, np.zeros_like(say, np.bool_))
             self._veil, self._odd = self._hand, 0.0
             self._face.learn(np.where(self._hand > 0, np.float32(0.0), squarely), step)
             return
         off = _guided(odd, self._face.even[..., 0], say)
         self._odd = float(np.count_nonzero((off > _STRONG) & (say > 0))) / max(float(say.sum()), 1.0)
         veil, hand = _segment(off, say, self._veil), np.zeros_like(self._veil)
-        if away is not None and touch.doubtful(away, off, (say > 0) & (odd > 0)):
+        told = (say > 0) & self._face.known
+        if away is not None and touch.doubtful(away, off, told):
             self.touch.hands = []
         elif away is not None:
-            hand = touch.texels(away, off, say)
+            hand = touch.texels(away, off, told)
             veil = touch.others(veil, hand, away, off)
         self._follow(veil, hand, say, step)
         if self._face.age:
