@@ -191,3 +191,20 @@ def test_tiny_and_cut_areas_do_not_break_it(size: tuple[int, int], scene: Scene)
     image = np.full((*size, 3), 90, np.uint8)
     for index in range(30):
         assert veil(image, points, (0, 0, size[1], size[0]), index / RATE, 1).dtype == np.uint8
+
+
+@pytest.mark.parametrize("name", ["mug", "paper"])
+def test_the_face_under_what_was_there_from_the_first_is_not_bared_when_it_goes(scene: Scene, name: str) -> None:
+    """Held up for two seconds from the first frame, learned as face, then taken away: the real skin must not stay on top."""
+    veil, tone = Veil(), occluders.tone_of(scene.image, scene.landmarks)
+    bared = []
+    for index in range(4 * RATE):
+        image, points = scene.frame(index)
+        moment = index / RATE
+        if moment < 3:
+            image, _ = occluders.compose(image, points, name, 0.5 + max(0.0, moment - 2) * 0.5, 1 / 60, tone, seed=index)
+        box = area(points, image)
+        shown = on_frame(veil(image, points[:468], box, moment, 1), box, image) & face(points, image)
+        if moment > 3.3:
+            bared.append(float(shown.sum() / face(points, image).sum()))
+    assert max(bared) < 0.02

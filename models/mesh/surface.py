@@ -5,18 +5,18 @@ from __future__ import annotations
 import functools
 
 import cv2
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from models.mesh.looks import BURNT, SIZE, deviation, learn, robust
 from models.mesh.topology import UV
+from models.mesh.unmasked import unmasked
 from models.mesh.unwrap import covered, spread_many
 
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 
-SIZE = 128
 _STRIDE = 3
 _RIM = 7
 _NOSE = 2
@@ -29,12 +29,9 @@ _LIGHT_FLOOR = np.array([0.09, 0.03, 0.03], np.float32)
 # A face turned, or with its mouth open, as it was not when it was learned, may look so much different;
 # the last number is what a wide open mouth counts against a turned head.
 _TURN = np.array([0.1, 0.02, 0.02, 4.0], np.float32) ** 2
-_BRIGHTNESS = np.log(np.arange(766, dtype=np.float32) / 3 + 16)
 # Something that lies still on the face for so many seconds, moved by no more than this, has become part of it.
 _RELEASE_SECONDS = 8.0
 _YOUNG_SECONDS = 0.5
-# Stands for the hue of what is burnt out, which could be any.
-BURNT = np.float32(9.0)
 _STILL = np.array([0.05, 0.015, 0.015], np.float32)
 
 
@@ -80,7 +77,7 @@ class Surface:
         young = 1 + (_YOUNG_SECONDS / max(self.age, 0.1)) ** 2
         spread = np.float32(young) * (_FLOOR**2 + _TRUST * self._variance)
         known = self._known * (seen > 0)
-        _deviation(look, _basis(), self._light, known, spread, *bounds, state, self._states, _TURN, _jaw(), self.even, odd)
+        deviation(look, _basis(), self._light, known, spread, *bounds, state, self._states, _TURN, _jaw(), self.even, odd)
         return odd
 
     def _fit_light(self, look: Floats, seen: Floats, veil: Bytes) -> Floats:
@@ -94,8 +91,8 @@ class Surface:
             return self._light
         start = np.zeros((6, 3), np.float32)
         start[0] = np.median(change[say > 0.2], axis=0)
-        light, fits = _robust(basis, change, say, self._light, _LIGHT_FLOOR)
-        other, fits_other = _robust(basis, change, say, start, _LIGHT_FLOOR)
+        light, fits = robust(basis, change, say, self._light, _LIGHT_FLOOR)
+        other, fits_other = robust(basis, change, say, start, _LIGHT_FLOOR)
         return np.asarray(other if fits_other > 1.05 * fits else light, np.float32)
 
     def learn(self, weight: Floats, step: float) -> None:
@@ -104,7 +101,20 @@ class Surface:
         slow = step / (step + min(_SLOW_SECONDS, self.age)) if self.age else 1.0
         fast = min(1.0, step / _FAST_SECONDS) if self.age else 1.0
         models = (self._mean, self._variance, self._fast, self._known)
-        _learn(self.even, weight.astype(np.float32), slow, fast, *models, self._state, self._states)
+        learn(self.even, weight.astype(np.float32), slow, fast, *models, self._state, self._states)
+
+    def unmask(self, veil: Bytes, say: Floats) -> Bytes:
+        """The veil (SIZE, SIZE) without pieces in which the face came back from under what was learned as part of it.
+
+        There the face is learned anew.  say: (SIZE, SIZE), over 0 where it is seen.
+        """
+        back = unmasked(veil, self._mean, self.even, (self._known > 0) & (say > 0))
+        if not back.any():
+            return veil
+        bare = np.where(back, np.uint8(0), veil)
+        around = (cv2.dilate(back.astype(np.uint8), np.ones((9, 9), np.uint8)) > 0) & (bare == 0)
+        self._known[around], self._variance[around] = 0.0, 0.0
+        return bare
 
     def release(self, veil: Bytes, step: float) -> None:
         """Forget the face under a veil (SIZE, SIZE) that has not stirred for seconds: it is learned anew, with what lies on it."""
@@ -116,13 +126,6 @@ class Surface:
         self._before += np.float32(0.3) * (self.even - self._before)
         old = self._held > _RELEASE_SECONDS
         self._known[old], self._variance[old], self._held[old] = 0.0, 0.0, 0.0
-
-
-def features(colours: Bytes) -> Floats:
-    """Logarithm of brightness and two hues free of it, (h, w, 3) float32, from BGR uint8."""
-    out = np.empty(colours.shape, np.float32)
-    _features(colours, _BRIGHTNESS, out)
-    return out
 
 
 @functools.cache
@@ -154,106 +157,3 @@ def _basis() -> Floats:
     line = np.linspace(-1, 1, SIZE, dtype=np.float32)
     x, y = np.meshgrid(line, line)
     return np.ascontiguousarray(np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=2), np.float32)
-
-
-@numba.njit(cache=True, nogil=True, fastmath=True)
-def _features(colours: Bytes, brightness: Floats, out: Floats) -> None:
-    height, width = colours.shape[:2]
-    for y in range(height):
-        for x in range(width):
-            blue, green, red = np.float32(colours[y, x, 0]), np.float32(colours[y, x, 1]), np.float32(colours[y, x, 2])
-            total = blue + green + red
-            share = np.float32(3.0) / (total + np.float32(60.0))
-            out[y, x, 0] = brightness[int(total)]
-            burnt = max(blue, green, red) >= 250
-            out[y, x, 1] = BURNT if burnt else (red - green) * share
-            out[y, x, 2] = BURNT if burnt else (blue - green) * share
-
-
-@numba.njit(cache=True, nogil=True, fastmath=True)
-def _robust(basis: Floats, change: Floats, say: Floats, first: Floats, floor: Floats) -> tuple[Floats, float]:
-    """Reweighted least squares of change (n, 3) on basis (n, 6) from a first guess (6, 3), and how much of it fits."""
-    light = first.copy()
-    fits = 0.0
-    for turn in range(4):
-        normal = np.zeros((6, 6), np.float64)
-        right = np.zeros((6, 3), np.float64)
-        fits = 0.0
-        for i in range(basis.shape[0]):
-            if say[i] <= 0:
-                continue
-            away = 0.0
-            for k in range(3):
-                error = change[i, k]
-                for a in range(6):
-                    error -= basis[i, a] * light[a, k]
-                away += (error / (2 * floor[k])) ** 2
-            weight = say[i] / (1 + away) ** 2
-            fits += weight
-            for a in range(6):
-                for b in range(6):
-                    normal[a, b] += weight * basis[i, a] * basis[i, b]
-                for k in range(3):
-                    right[a, k] += weight * basis[i, a] * change[i, k]
-        if turn == 3 or fits < 20:
-            break
-        # A form of light that few texels speak for stays small.
-        for a in range(6):
-            normal[a, a] += 1e-6 + (0.02 * fits if a else 0.0)
-        light = np.linalg.solve(normal, right).astype(np.float32)
-    return light, fits
-
-
-@numba.njit(cache=True, nogil=True, fastmath=True)
-def _deviation(
-    look: Floats, basis: Floats, light: Floats, known: Floats, spread: Floats,
-    low: Floats, high: Floats, quick_low: Floats, quick_high: Floats,
-    state: Floats, states: Floats, turn: Floats, jaw: Floats, even: Floats, odd: Floats,
-) -> None:  # fmt: skip
-    """The look without its light into `even`, and how far it is off the nearer model into `odd`."""
-    height, width = odd.shape
-    for y in range(height):
-        for x in range(width):
-            slow, fast = np.float32(0.0), np.float32(0.0)
-            mouth = turn[3] * jaw[y, x]
-            past, last = np.float32(0.0), np.float32(0.0)
-            for k in range(3):
-                say = mouth if k == 2 else np.float32(1.0)
-                past += say * (state[k] - states[y, x, k]) ** 2
-                last += say * (state[k] - states[y, x, k + 3]) ** 2
-            for k in range(3):
-                value = look[y, x, k]
-                for a in range(6):
-                    value -= basis[y, x, a] * light[a, k]
-                if look[y, x, 1] == BURNT:
-                    # The brightness was at least this, and the hue was lost: nothing says that it does not fit.
-                    value = max(value, high[y, x, k]) if k == 0 else (low[y, x, k] + high[y, x, k]) / 2
-                even[y, x, k] = value
-                off = max(low[y, x, k] - value, value - high[y, x, k], np.float32(0.0))
-                slow += off * off / (spread[y, x, k] + turn[k] * past)
-                off = max(quick_low[y, x, k] - value, value - quick_high[y, x, k], np.float32(0.0))
-                fast += off * off / (spread[y, x, k] + turn[k] * last)
-            odd[y, x] = np.log1p(min(slow, fast)) if known[y, x] > 0 else np.float32(0.0)
-
-
-@numba.njit(cache=True, nogil=True, fastmath=True)
-def _learn(
-    even: Floats, weight: Floats, slow: float, fast: float, mean: Floats, variance: Floats, quick: Floats, known: Floats,
-    state: Floats, states: Floats,
-) -> None:  # fmt: skip
-    height, width = known.shape
-    for y in range(height):
-        for x in range(width):
-            w = weight[y, x]
-            fresh = known[y, x] == 0
-            if w <= 0 or even[y, x, 1] == BURNT:
-                continue
-            known[y, x] = 1.0
-            slowly, quickly = (1.0, 1.0) if fresh else (w * slow, w * fast)
-            for k in range(3):
-                off = even[y, x, k] - mean[y, x, k]
-                mean[y, x, k] += slowly * off
-                variance[y, x, k] += 0.0 if fresh else slowly * (off * off - variance[y, x, k])
-                quick[y, x, k] += quickly * (even[y, x, k] - quick[y, x, k])
-                states[y, x, k] += slowly * (state[k] - states[y, x, k])
-                states[y, x, k + 3] += quickly * (state[k] - states[y, x, k + 3])

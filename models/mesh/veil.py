@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from models.hands import Hands
 from models.mesh import surface, touch
+from models.mesh.looks import SIZE, features
 from models.mesh.rasterise import rasterise
-from models.mesh.surface import SIZE
 from models.mesh.topology import TRIANGLES, UV, VERTICES, normals
 from models.mesh.unwrap import spread
 
@@ -39,7 +39,7 @@ _KEEP_SCORE, _KEEP_OFF = 0.6, 0.2
 # Holes smaller than this belong to what surrounds them.
 _HOLE_TEXELS = 120
 # More than this share of what is seen of a face is never given up: then the model is wrong, or the track.
-_MOST = 0.7
+_MOST = 0.6
 _WRONG_SECONDS = 1.0
 # So much more from one look to the next comes from no hand, but from a cut or from somebody else: the face is learned anew.
 _SUDDEN = 0.4
@@ -118,7 +118,7 @@ class Veil:
         seen = (across >= 0) & (across <= small.shape[1] - 1) & (down >= 0) & (down <= small.shape[0] - 1)
         seen &= deep < front + 0.06 * max(small.shape[:2])
         squarely = np.where(seen, np.clip((facing - 0.15) / 0.35, 0.0, 1.0), 0.0).astype(np.float32)
-        odd = self._face.compare(surface.features(np.asarray(colours, np.uint8)), squarely, self._veil, _state(placed, directions))
+        odd = self._face.compare(features(np.asarray(colours, np.uint8)), squarely, self._veil, _state(placed, directions))
         away = None if away is None else cv2.remap(away, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         say = (squarely > 0.1).astype(np.float32)
         if self._face.age < _LEARN_SECONDS:
@@ -129,6 +129,7 @@ class Veil:
         off = _guided(odd, self._face.even[..., 0], say)
         self._odd = float(np.count_nonzero((off > _STRONG) & (say > 0))) / max(float(say.sum()), 1.0)
         veil, hand = _segment(off, say, self._veil), np.zeros_like(self._veil)
+        veil = self._face.unmask(veil, say)
         told = (say > 0) & self._face.known
         if away is not None and touch.doubtful(away, off, told):
             self.touch.hands = []
