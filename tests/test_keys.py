@@ -56,6 +56,8 @@ def test_a_snapshot_never_replaces_another(tmp_path: Path) -> None:
 def test_without_a_file_to_read_again_the_end_of_the_terminal_is_the_end() -> None:
     before = signal.getsignal(signal.SIGHUP)
     got: list[str] = []
+    # The tests themselves may run under nohup.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     try:
         with signals(lambda: got.append("quit"), lambda: None, None):
             os.kill(os.getpid(), signal.SIGHUP)
