@@ -240,13 +240,17 @@ def test_closing_the_terminal_ends_the_loop_with_the_file_closed(tmp_path: Path)
     import fcntl
     import termios
 
+    def begin() -> None:
+        """A session of its own on the terminal; the tests themselves may run under nohup, which would be inherited."""
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
     terminal, end = os.openpty()
     command = [sys.executable, "-m", "realtime", "run", "--source", str(portrait("collins")), "--input", "animated:"]
     command += ["--set", "input.realtime=false", "--output", "out.mp4", "--json", "figures.json", *_SMALL]
     environment = os.environ | {"PYTHONPATH": str(_ROOT), "TERM": "xterm"}
     process = subprocess.Popen(
-        command, cwd=tmp_path, env=environment, stdin=end, stdout=end, stderr=end, start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        command, cwd=tmp_path, env=environment, stdin=end, stdout=end, stderr=end, start_new_session=True, preexec_fn=begin,
     )  # fmt: skip
     os.close(end)
     try:
