@@ -38,7 +38,15 @@ def _start(*arguments: str, folder: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "realtime", *arguments],
         cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=_hear if os.name == "posix" else None,
     )  # fmt: skip
+
+
+def _hear() -> None:
+    """In the child: tests that run in the background or under nohup would pass on that signals are ignored."""
+    for name in ("SIGINT", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_DFL)
 
 
 def test_help_and_version_import_nothing_heavy() -> None:
@@ -241,8 +249,7 @@ def test_closing_the_terminal_ends_the_loop_with_the_file_closed(tmp_path: Path)
     import termios
 
     def begin() -> None:
-        """A session of its own on the terminal; the tests themselves may run under nohup, which would be inherited."""
-        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        _hear()
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
     terminal, end = os.openpty()
