@@ -157,8 +157,9 @@ def _warm(detector: Detector, landmarker: Landmarker, hands: Hands, identities: 
     stages = _stages(settings, detector, landmarker, hands, identities)
     with suppress(RealtimeError):
         image = fit(read_photo(str(portrait("hopper"))), size)
-        for index in range(2):
-            frame = Frame(image, index, index / 30)
+        # Long enough for what first learns the face and then compares with it.
+        for index in range(5):
+            frame = Frame(image, index, index / 5)
             for stage in stages:
                 frame = stage(frame)
 
