@@ -24,8 +24,8 @@ def measure(width: int, height: int, people: int, frames: int, repeats: int) -> 
     import cv2
 
     from models.detector import Detector
+    from models.knobs import LEVELS
     from models.landmarks import Landmarker
-    from models.mesh.knobs import LEVELS
     from realtime.config import DetectSettings, TrackSettings
     from realtime.people.enrol import enrol
     from realtime.portraits import portrait
@@ -80,7 +80,8 @@ def _pictures(width: int, height: int, people: int, frames: int, zoom: int) -> l
 
 def _turns(frames: list[Frame], atlas: Any, repeats: int) -> dict[str, dict[str, Any]]:
     """Milliseconds of swap, blend and both stages' processor time for every frame, by level; a first round warms up."""
-    from models.mesh.knobs import LEVELS
+    from models.knobs import LEVELS
+    from models.mesh.engine import MeshEngine
     from realtime.config import BlendSettings, SwapSettings
     from realtime.stages.blend import Blend
     from realtime.stages.swap import Swap
@@ -88,7 +89,7 @@ def _turns(frames: list[Frame], atlas: Any, repeats: int) -> dict[str, dict[str,
     rows: dict[str, dict[str, list[float]]] = {name: {"swap": [], "blend": [], "cpu": []} for name in LEVELS}
     for turn in range(repeats + 1):
         for name, effort in LEVELS.items():
-            swap, blend = Swap({"collins": atlas}, SwapSettings(sources=("collins",), faces="all")), Blend(BlendSettings())
+            swap, blend = Swap({"collins": MeshEngine(atlas)}, SwapSettings(sources=("collins",), faces="all")), Blend(BlendSettings())
             swap.effort = blend.effort = effort
             for frame in frames:
                 used = time.thread_time()

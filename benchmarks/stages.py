@@ -60,6 +60,7 @@ def measure(width: int, height: int, people: int, frames: int, repeats: int) -> 
 
     from models.detector import Detector
     from models.landmarks import Landmarker
+    from models.mesh.engine import MeshEngine
     from realtime.config import AnimatedInput, BlendSettings, DetectSettings, OverlaySettings, RecordingOutput, SwapSettings, TrackSettings
     from realtime.people.enrol import enrol
     from realtime.portraits import portrait
@@ -83,7 +84,7 @@ def measure(width: int, height: int, people: int, frames: int, repeats: int) -> 
     following, followed = keep(Track(landmarker, TrackSettings()))
     # Faces are found in the first frame of each round, and followed from there, as in the loop.
     figures["track"] = time_calls(following, [found[0], *pictures[1:]], repeats)
-    swapping, swapped = keep(Swap({"collins": atlas}, SwapSettings(sources=("collins",), faces="all")))
+    swapping, swapped = keep(Swap({"collins": MeshEngine(atlas)}, SwapSettings(sources=("collins",), faces="all")))
     figures["swap"] = time_calls(swapping, followed[-frames:], repeats)
     blending, blended = keep(Blend(BlendSettings()))
     figures["blend"] = time_calls(blending, swapped[-frames:], repeats)

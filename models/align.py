@@ -15,8 +15,38 @@ ARCFACE = 112
 DLIB = 150
 """Side in pixels of the crop that dlib's recogniser looks at."""
 
-# The person's right eye, left eye (each the centre), nose tip, right and left mouth corner in the 112 px crop "arcface_112_v2".
-_ARCFACE = np.array([[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]])
+# Where the person's right eye, left eye (each the centre), nose tip, right and left mouth corner lie in a face model's crop, as
+# parts of its side; the names are those that the field uses.
+TEMPLATES = {
+    "arcface_112_v1": (
+        (0.35473214, 0.45658929), (0.64526786, 0.45658929), (0.5, 0.61154464),
+        (0.37913393, 0.776875), (0.62086607, 0.776875),
+    ),
+    "arcface_112_v2": (
+        (0.34191607, 0.46157411), (0.65653393, 0.45983393), (0.500225, 0.64050536),
+        (0.37097589, 0.82469196), (0.63151696, 0.82325089),
+    ),
+    "arcface_128": (
+        (0.36167656, 0.40387734), (0.63696719, 0.40235469), (0.50019687, 0.56044219),
+        (0.38710391, 0.72160547), (0.61507734, 0.72034453),
+    ),
+    "dfl_whole_face": (
+        (0.35342266, 0.39285716), (0.62797622, 0.39285716), (0.48660713, 0.5401786),
+        (0.38839287, 0.68750011), (0.59821427, 0.68750011),
+    ),
+    "ffhq_512": (
+        (0.37691676, 0.46864664), (0.62285697, 0.46912813), (0.50123859, 0.61331904),
+        (0.39308822, 0.725411), (0.61150205, 0.72490465),
+    ),
+    "mtcnn_512": (
+        (0.36562865, 0.46733799), (0.63305391, 0.46585885), (0.50019127, 0.61942959),
+        (0.39032951, 0.77598822), (0.61178945, 0.77476328),
+    ),
+    "styleganex_384": (
+        (0.42353745, 0.52289879), (0.57725008, 0.52319972), (0.50123859, 0.61331904),
+        (0.43364461, 0.68337652), (0.57015325, 0.68306005),
+    ),
+}
 # Left eye outer and inner corner, right eye outer and inner corner, base of the nose, as shares of dlib's mean face.
 _DLIB = np.array(
     [
@@ -31,15 +61,24 @@ _PADDING = 0.25
 _DLIB_POINTS = [263, 362, 33, 133, 2]
 
 
+def template(name: str, side: int) -> Reals:
+    """Where the five points of `five` belong (5, 2) px in a crop of a side in pixels; name: one of TEMPLATES."""
+    return np.array(TEMPLATES[name], np.float64) * side
+
+
+def five(landmarks: Floats) -> Reals:
+    """The person's right eye, left eye, nose tip, right and left mouth corner (5, 2) of face mesh landmarks (468+, 2 or 3) px."""
+    points = landmarks[:, :2].astype(np.float64)
+    return np.stack([points[[33, 133]].mean(axis=0), points[[362, 263]].mean(axis=0), points[1], points[61], points[291]])
+
+
 def arcface_crop(image: Bytes, landmarks: Floats) -> Bytes:
     """The face in the ArcFace family's crop (112, 112, 3) uint8 BGR.
 
     image: (h, w, 3) uint8 BGR.  landmarks: (478, 2 or 3) px.  Raises ValueError when they are not finite or in one place.
     Deng et al., "ArcFace", 2019; the template is insightface's arcface_112_v2.
     """
-    points = landmarks[:, :2].astype(np.float64)
-    five = np.stack([points[[33, 133]].mean(axis=0), points[[362, 263]].mean(axis=0), points[1], points[61], points[291]])
-    return crop(image, similarity(five, _ARCFACE), ARCFACE)
+    return crop(image, similarity(five(landmarks), template("arcface_112_v2", ARCFACE)), ARCFACE)
 
 
 def dlib_crop(image: Bytes, landmarks: Floats) -> Bytes:
@@ -67,9 +106,10 @@ def similarity(points: Reals, template: Reals) -> Reals:
     return np.concatenate([turn, (goal - turn @ middle)[:, None]], axis=1)
 
 
-def crop(image: Bytes, matrix: Reals, side: int) -> Bytes:
-    """A square (side, side, 3) of a picture (h, w, 3) uint8 under a matrix (2, 3) picture -> square; black beyond the picture.
+def crop(image: Bytes, matrix: Reals, side: int, border: int = cv2.BORDER_CONSTANT) -> Bytes:
+    """A square (side, side, 3) of a picture (h, w, 3) uint8 under a matrix (2, 3) picture -> square.
 
+    border: what lies beyond the picture, as cv2 calls it; black, or with BORDER_REPLICATE its last pixels.
     What gets smaller is averaged: skipped pixels would look like noise and edges.
     """
     scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
@@ -87,7 +127,7 @@ def crop(image: Bytes, matrix: Reals, side: int) -> Bytes:
         # Pixels count from their centres: half a pixel goes in before scaling and out after it.
         offset = (shrink - 1) / 2 + (left, top)
         matrix = np.concatenate([matrix[:, :2] * shrink, (matrix[:, :2] @ offset + matrix[:, 2])[:, None]], axis=1)
-    return np.asarray(cv2.warpAffine(image, matrix, (side, side), flags=cv2.INTER_LINEAR), np.uint8)
+    return np.asarray(cv2.warpAffine(image, matrix, (side, side), flags=cv2.INTER_LINEAR, borderMode=border), np.uint8)
 
 
-__all__ = ["ARCFACE", "DLIB", "arcface_crop", "crop", "dlib_crop", "similarity"]
+__all__ = ["ARCFACE", "DLIB", "TEMPLATES", "arcface_crop", "crop", "dlib_crop", "five", "similarity", "template"]

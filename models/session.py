@@ -5,8 +5,12 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import io
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from models.network import Array, NetworkError, Port
 
 _PROVIDERS = {
     "CUDA": "CUDAExecutionProvider",
@@ -17,6 +21,8 @@ _PROVIDERS = {
     "OpenVINO": "OpenVINOExecutionProvider",
     "CPU": "CPUExecutionProvider",
 }
+
+_TYPES = {"tensor(float)": "float32", "tensor(double)": "float64", "tensor(float16)": "float16", "tensor(int64)": "int64"}
 
 
 def usable() -> dict[str, bool]:
@@ -40,6 +46,44 @@ def usable() -> dict[str, bool]:
                 session = onnxruntime.InferenceSession(identity(), options, providers=[provider])
             result[name] = provider in session.get_providers()
     return result
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """How networks are to run.
+
+    providers: in order of preference, from PROVIDERS; empty: the fastest that works here.  precision: auto is fp16 where the
+    provider is faster with it and the result stays the same.  threads: of the processor; 0: as many as help.
+    """
+
+    providers: tuple[str, ...] = ()
+    precision: str = "auto"
+    threads: int = 1
+
+
+class Session:
+    """A model ready to run; see models.network.Network.
+
+    provider: what it really runs on.
+    """
+
+    def __init__(self, path: str | Path, runtime: Runtime = Runtime()) -> None:
+        try:
+            self._session = open_session(path)
+        except ValueError as error:
+            raise NetworkError(str(error)) from error
+        self.inputs, self.outputs = (
+            tuple(Port(part.name, tuple(n if isinstance(n, int) else None for n in part.shape), _TYPES[part.type]) for part in parts)
+            for parts in (self._session.get_inputs(), self._session.get_outputs())
+        )
+        self.provider = "CPU"
+
+    def __call__(self, feeds: Mapping[str, Array]) -> list[Array]:
+        """See models.network.Network."""
+        return list(self._session.run(None, dict(feeds)))
+
+    def close(self) -> None:
+        """Free the model; may be called again."""
 
 
 def open_session(path: str | Path) -> Any:

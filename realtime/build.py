@@ -137,6 +137,7 @@ def is_photo(source: str) -> bool:
 def _stages(
     settings: Settings, detector: Detector, landmarker: Landmarker, hands: Hands, identities: dict[str, Identity]
 ) -> tuple[Any, Any, Any, Any]:
+    from models.mesh.engine import MeshEngine
     from realtime.stages.blend import Blend
     from realtime.stages.detect import Detect
     from realtime.stages.swap import Swap
@@ -144,8 +145,8 @@ def _stages(
 
     detect = Detect(detector, settings.detect, lambda: track.searching)
     track = Track(landmarker, settings.track, detect.find)
-    atlases = {name: identity.atlas for name, identity in identities.items()}
-    return detect, track, Swap(atlases, settings.swap, hands=hands), Blend(settings.blend)
+    engines = {name: MeshEngine(identity.atlas, hands) for name, identity in identities.items()}
+    return detect, track, Swap(engines, settings.swap), Blend(settings.blend)
 
 
 def _warm(detector: Detector, landmarker: Landmarker, hands: Hands, identities: dict[str, Identity], size: tuple[int, int]) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from statistics import median
 from typing import Any
 
-from models.mesh.knobs import LEVELS
+from models.knobs import LEVELS
 from realtime.levels import Change, Levels
 from realtime.meter import Work
 from realtime.trace import Trace

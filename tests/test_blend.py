@@ -7,8 +7,9 @@ from faces import as_face, find, larger
 
 from models import compose
 from models.compose import noise_level
+from models.knobs import Effort
 from models.mesh.atlas import build_atlas
-from models.mesh.knobs import Effort
+from models.mesh.engine import MeshEngine
 from models.mesh.topology import OVAL
 from realtime.config import BlendSettings, SwapSettings
 from realtime.frame import Face, Frame, Patch
@@ -21,7 +22,7 @@ def scene(collins, hopper, detector, landmarker) -> Frame:
     """A real frame with its face swapped, before blending."""
     image = larger(collins, 2)
     landmarks = find(image, detector, landmarker)
-    swap = Swap({"hopper": build_atlas([(hopper, find(hopper, detector, landmarker))])}, SwapSettings(sources=("hopper",)))
+    swap = Swap({"hopper": MeshEngine(build_atlas([(hopper, find(hopper, detector, landmarker))]))}, SwapSettings(sources=("hopper",)))
     return swap(Frame(image, 0, 0.0, (as_face(landmarks),)))
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.mesh.knobs import LEVELS
+from models.knobs import LEVELS
 from realtime import build as building
 from realtime import meter
 from realtime.build import build, is_photo

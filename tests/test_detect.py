@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from models.detector import Detections, Detector
-from models.mesh.knobs import Effort
+from models.knobs import Effort
 from realtime.config import DetectSettings
 from realtime.frame import Face, Frame
 from realtime.stages.detect import Aside, Detect

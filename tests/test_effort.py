@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from models.mesh.knobs import LEVELS, Effort
+from models.knobs import LEVELS, Effort
 from realtime.effort import Controller, Quality
 from realtime.meter import Work
 

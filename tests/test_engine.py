@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from faces import find, larger
 
+from models.knobs import Effort, Knobs
 from models.mesh.atlas import Atlas, build_atlas
 from models.mesh.engine import MeshEngine, Target
-from models.mesh.knobs import Effort, Knobs
 from models.mesh.pose import fit
 from models.mesh.topology import INNER_MOUTH, LEFT_EYE, MEAN, OVAL, RIGHT_EYE, VERTICES
 

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from benchmarks.quality import occluders
 from models.hands import Hands, region_from_hand
+from models.knobs import LEVELS
 from models.landmarks import Region
 from models.mesh.atlas import build_atlas
 from models.mesh.engine import MeshEngine, Target
-from models.mesh.knobs import LEVELS
 from models.mesh.topology import OVAL
 from models.mesh.touch import Touch, distance
 from models.mesh.veil import Veil

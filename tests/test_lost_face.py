@@ -9,6 +9,7 @@ import pytest
 from faces import find
 
 from models.mesh.atlas import build_atlas
+from models.mesh.engine import MeshEngine
 from realtime.config import AnimatedInput, BlendSettings, DetectSettings, SwapSettings, TrackSettings
 from realtime.frame import Frame
 from realtime.sources.animated import Animated
@@ -49,7 +50,7 @@ def test_the_real_face_is_never_seen_again(
     finder = Detect(detector, DetectSettings(), lambda: track.searching)
     track = Track(landmarker, TrackSettings(), finder.find)
     detect: Detect | Aside = Aside(finder) if aside else finder
-    swap = Swap({"hopper": build_atlas([(hopper, find(hopper, detector, landmarker))])}, SwapSettings(sources=("hopper",)))
+    swap = Swap({"hopper": MeshEngine(build_atlas([(hopper, find(hopper, detector, landmarker))]))}, SwapSettings(sources=("hopper",)))
     stages: list[Callable[[Frame], Frame]] = [detect, track, swap, Blend(BlendSettings(on_lost=policy, grain=0))]
     seen, swapped = {}, 0
     for frame in source:

@@ -6,6 +6,7 @@ from faces import as_face
 from scipy.spatial.transform import Rotation
 
 from models.mesh.atlas import Atlas
+from models.mesh.engine import MeshEngine
 from models.mesh.pose import Pose
 from models.mesh.topology import MEAN, TEXTURE_SIZE, VERTICES
 from realtime.config import SwapSettings
@@ -33,7 +34,7 @@ def frame_of(*faces: Face, index: int = 0) -> Frame:
 
 def swap_with(**settings: object) -> Swap:
     chosen = {"sources": ("red", "blue"), **settings}
-    return Swap({name: plain_atlas(colour) for name, colour in COLOURS.items()}, SwapSettings(**chosen))
+    return Swap({name: MeshEngine(plain_atlas(colour)) for name, colour in COLOURS.items()}, SwapSettings(**chosen))
 
 
 def worn(face: Face) -> str | None:

@@ -13,9 +13,9 @@ from faces import find, larger
 from numpy.typing import NDArray
 
 from benchmarks.quality import occluders
+from models.knobs import Effort, Knobs
 from models.mesh.atlas import build_atlas
 from models.mesh.engine import MeshEngine, Target
-from models.mesh.knobs import Effort, Knobs
 from models.mesh.topology import OVAL
 from models.mesh.veil import Veil
 

@@ -21,6 +21,7 @@ from benchmarks.quality import occluders
 from benchmarks.quality.shot import opacity
 from models.hands import Hands
 from models.mesh.atlas import Atlas
+from models.mesh.engine import MeshEngine
 from models.mesh.veil import Veil
 from realtime.config import DetectSettings, SwapSettings, TrackSettings
 from realtime.frame import Face, Frame, Image, Points
@@ -96,10 +97,10 @@ def run(frames: Sequence[Frame], atlas: Atlas, name: str | None, faces: Sequence
         for i, frame in enumerate(frames):
             image, truths[i] = occluders.compose(frame.image, faces[i], name, i / len(frames), 1 / len(frames), tone, seed=i)
             pictures[i] = replace(frame, image=image)
-    plain = Swap({"source": atlas}, SwapSettings(sources=("source",), occlusion=0.0))
+    plain = Swap({"source": MeshEngine(atlas)}, SwapSettings(sources=("source",), occlusion=0.0))
     looks = []
     with closing(Hands()) as hands:
-        veiling = Swap({"source": atlas}, SwapSettings(sources=("source",)), hands=hands)
+        veiling = Swap({"source": MeshEngine(atlas, hands)}, SwapSettings(sources=("source",)))
         for frame, truth, face in zip(pictures, truths, _faces(pictures), strict=True):
             shown = replace(frame, faces=() if face is None else (face,))
             veiled, bare = opacity(veiling(shown)), opacity(plain(shown))

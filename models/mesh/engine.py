@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.hands import Hands
+from models.knobs import Effort, Knobs
 from models.mesh import eyes, relight
 from models.mesh.atlas import Atlas
 from models.mesh.bones import Resting, offsets
 from models.mesh.holes import Drawing, fill
-from models.mesh.knobs import Effort, Knobs
 from models.mesh.pose import Pose
 from models.mesh.pose import fit as fit_pose
 from models.mesh.rasterise import rasterise, relit
@@ -91,6 +91,10 @@ class MeshEngine:
         everywhere = np.ones(len(skin), np.float32)
         self._unevenness = max(relight.unevenness(skin, np.broadcast_to(self._tone, skin.shape), everywhere), 0.01)
         self._planes = np.empty((3, 1, 1), np.float32)
+
+    def meet(self) -> Target:
+        """State for somebody new in front of the camera."""
+        return Target()
 
     def __call__(
         self, image: Bytes, landmarks: Floats, target: Target, time: float, knobs: Knobs = _KNOBS, effort: Effort = _EFFORT

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import compose
-from models.mesh.knobs import Effort
+from models.knobs import Effort
 from realtime.config import BlendSettings
 from realtime.frame import Face, Frame, Image, Patch, Points
 from realtime.stages.lost import cover

@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from models.mesh.knobs import Effort
+from models.knobs import Effort
 from realtime.config import DetectSettings
 from realtime.frame import Face, Frame
 

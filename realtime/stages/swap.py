@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from models.hands import Hands
-from models.mesh.atlas import Atlas
-from models.mesh.engine import MeshEngine, Target
-from models.mesh.knobs import Effort, Knobs
+from models.engine import Engine
+from models.knobs import Effort, Knobs
 from realtime.config import SwapSettings
 from realtime.frame import Face, Frame, Patch
 
@@ -25,16 +24,16 @@ class Swap:
     Who has worn a face is not shown bare by accident: who turns up while a wearer is lost may be that wearer and gets
     the same face; and when, with `cover_gone`, nobody is left who could be found, the whole picture counts as lost
     until somebody is.
-    `settings` may be replaced at any time; names in it that have no atlas are refused by ValueError.  `effort` may be too.
-    hands: finds hands before the faces; the caller closes it.  drawn: patches made so far.
+    `settings` may be replaced at any time; names in it that have no engine are refused by ValueError.  `effort` may be too.
+    engines: one for each source, all of one kind.  drawn: patches made so far.
     """
 
-    def __init__(self, atlases: Mapping[str, Atlas], settings: SwapSettings, cover_gone: bool = False, hands: Hands | None = None) -> None:
-        self._engines = {name: MeshEngine(atlas, hands) for name, atlas in atlases.items()}
+    def __init__(self, engines: Mapping[str, Engine], settings: SwapSettings, cover_gone: bool = False) -> None:
+        self._engines = dict(engines)
         self.cover_gone = cover_gone
         self.effort = Effort()
         self.drawn = 0
-        self._targets: dict[int, Target] = {}
+        self._targets: dict[int, Any] = {}
         self._given: dict[int, int] = {}
         self._chosen: int | None = None
         self._bystanders: set[int] = set()
@@ -120,9 +119,12 @@ class Swap:
             return replace(face, lost=False)
         if face.lost or face.landmarks is None:
             return replace(face, lost=True)
-        target = self._targets.setdefault(-1 if face.track is None else face.track, Target())
+        engine, track = self._engines[name], -1 if face.track is None else face.track
+        if track not in self._targets:
+            self._targets[track] = engine.meet()
+        target = self._targets[track]
         knobs = Knobs(settings.shape, settings.light, settings.eyes, settings.occlusion, settings.glasses)
-        made = self._engines[name](frame.image, face.landmarks, target, frame.time, knobs, self.effort)
+        made = engine(frame.image, face.landmarks, target, frame.time, knobs, self.effort)
         if made is None:
             return replace(face, lost=True)
         self.drawn += 1

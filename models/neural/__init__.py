@@ -1,0 +1,1 @@
+"""The swap engine that runs ONNX models."""

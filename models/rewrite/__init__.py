@@ -1,0 +1,1 @@
+"""Rewrites of ONNX graphs into equal ones that run faster."""
