@@ -19,6 +19,7 @@ from hypothesis import strategies as some
 
 from models.mesh.atlas import Atlas
 from models.mesh.topology import MEAN
+from models.portrait import Portrait
 from realtime.frame import RealtimeError
 from realtime.people import identities
 from realtime.people.identities import Consent, Identity, PhotoRecord, check_name, load, names, remove, save
@@ -27,7 +28,8 @@ from realtime.people.identities import Consent, Identity, PhotoRecord, check_nam
 def _identity(name: str = "ada", seed: int = 0) -> Identity:
     texture = np.random.default_rng(seed).integers(0, 256, (512, 512, 3)).astype(np.uint8)
     photos = (PhotoRecord("me.jpg", "ab" * 32), PhotoRecord("größer.png", "cd" * 32))
-    return Identity(name, Atlas(texture, MEAN.copy()), Consent.now(), photos)
+    portrait = Portrait(texture[::-1].copy(), np.random.default_rng(seed).normal(200, 50, (478, 3)).astype(np.float32))
+    return Identity(name, Atlas(texture, MEAN.copy()), Consent.now(), photos, (portrait, portrait))
 
 
 def test_what_is_stored_is_loaded(home: Path) -> None:
@@ -38,6 +40,9 @@ def test_what_is_stored_is_loaded(home: Path) -> None:
     assert (again.name, again.consent, again.photos) == (identity.name, identity.consent, identity.photos)
     np.testing.assert_array_equal(again.atlas.texture, identity.atlas.texture)
     np.testing.assert_array_equal(again.atlas.shape, identity.atlas.shape)
+    assert len(again.portraits) == 2
+    np.testing.assert_array_equal(again.portraits[1].image, identity.portraits[1].image)
+    np.testing.assert_array_equal(again.portraits[1].landmarks, identity.portraits[1].landmarks)
 
 
 def test_consent_says_what_and_when_in_utc() -> None:
@@ -151,6 +156,7 @@ class _Evil:
 
 
 _ATLAS = {"atlas_texture": np.zeros((512, 512, 3), np.uint8), "atlas_shape": np.zeros((468, 3), np.float32)}
+_PORTRAIT = np.zeros((512, 512, 3), np.uint8)
 
 
 @pytest.mark.parametrize(
@@ -163,14 +169,16 @@ _ATLAS = {"atlas_texture": np.zeros((512, 512, 3), np.uint8), "atlas_shape": np.
         (_arrays(facts=_facts()), "texture"),
         (_arrays(facts=np.array("{broken"), **_ATLAS), "damaged"),
         (_arrays(facts=np.array("[1]"), **_ATLAS), "damaged"),
-        (_arrays(facts=_facts(version=2), **_ATLAS), "format 2"),
+        (_arrays(facts=_facts(version=3), **_ATLAS), "format 3"),
         (_arrays(facts=_facts(consent=None), **_ATLAS), "damaged"),
         (_arrays(facts=_facts(consent={"who": 1}), **_ATLAS), "damaged"),
         (_arrays(facts=_facts(), **_ATLAS | {"atlas_shape": np.full((468, 3), np.nan, np.float32)}), "NaN"),
         (_arrays(facts=_facts(), **_ATLAS | {"atlas_texture": np.zeros((9, 9, 3), np.uint8)}), "expected"),
+        (_arrays(facts=_facts(), **_ATLAS, portrait_0_image=np.zeros((9, 9, 3), np.uint8)), "damaged"),
+        (_arrays(facts=_facts(), **_ATLAS, portrait_0_image=_PORTRAIT, portrait_0_landmarks=np.full((478, 3), np.nan)), "finite"),
         (_arrays(facts=np.array([_Evil()], object), **_ATLAS), "damaged"),
     ],
-    ids=["empty", "text", "pickle", "foreign", "no-atlas", "json", "list", "version", "no-consent", "consent", "nan", "size", "object"],
+    ids="empty text pickle foreign no-atlas json list version no-consent consent nan size half lost object".split(),
 )
 def test_damaged_and_foreign_files_are_refused(
     home: Path, data: bytes, words: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
@@ -181,6 +189,12 @@ def test_damaged_and_foreign_files_are_refused(
     with pytest.raises(RealtimeError, match=words):
         load("ada")
     assert not (tmp_path / "evil-was-here").exists()
+
+
+def test_a_file_of_version_1_is_read_without_portraits(home: Path) -> None:
+    (home / "identities").mkdir()
+    (home / "identities" / "ada.npz").write_bytes(_arrays(facts=_facts(), **_ATLAS))
+    assert load("ada").portraits == ()
 
 
 @pytest.mark.parametrize("share", [0.02, 0.3, 0.7, 0.999])

@@ -14,6 +14,7 @@ from models.finding import faces, height
 from models.landmarks import Landmarker, Landmarks
 from models.mesh.alike import STRANGERS, alike, drawing
 from models.mesh.atlas import build_atlas
+from models.portrait import portraits
 from realtime.frame import Image, RealtimeError
 from realtime.people.footage import PASSER_BY, View, is_footage, smaller, watch
 from realtime.people.identities import Consent, Identity, PhotoRecord
@@ -69,7 +70,7 @@ def enrol(
         raise RealtimeError("\n".join(troubles))
     _doubt(views, places)
     try:
-        return Identity(name, build_atlas(views), consent, tuple(records))
+        return Identity(name, build_atlas(views), consent, tuple(records), portraits(views))
     except ValueError as error:
         raise RealtimeError(f"No face can be made from {', '.join(map(str, paths))}: {error}.") from error
 

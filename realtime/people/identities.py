@@ -21,8 +21,11 @@ from realtime.frame import RealtimeError
 
 if TYPE_CHECKING:
     from models.mesh.atlas import Atlas
+    from models.portrait import Portrait
 
-VERSION = 1
+VERSION = 2
+# Files of version 1 have no portraits.
+_READ = (1, 2)
 STATEMENT = "The person in these photos agreed to their face being used by me in video calls and recordings with swapcam."
 _ENDING = ".npz"
 _LONGEST = 100
@@ -54,12 +57,16 @@ class PhotoRecord:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A face that can be put on; consent is None only where it was made from a photo for one run and never stored."""
+    """A face that can be put on; consent is None only where it was made from a photo for one run and never stored.
+
+    portraits: for models that read who it is from pictures; () in a file that an earlier version of swapcam stored.
+    """
 
     name: str
     atlas: Atlas
     consent: Consent | None
     photos: tuple[PhotoRecord, ...]
+    portraits: tuple[Portrait, ...] = ()
 
 
 def folder() -> Path:
@@ -120,6 +127,8 @@ def save(identity: Identity, overwrite: bool = False) -> Path:
     }
     data = io.BytesIO()
     arrays: dict[str, Any] = {f"atlas_{key}": value for key, value in identity.atlas.arrays().items()}
+    for number, portrait in enumerate(identity.portraits):
+        arrays |= {f"portrait_{number}_image": portrait.image, f"portrait_{number}_landmarks": portrait.landmarks}
     np.savez_compressed(data, facts=np.array(json.dumps(facts, ensure_ascii=False)), **arrays)
     try:
         _write(path, data.getvalue())
@@ -162,6 +171,7 @@ def _reason(error: BaseException) -> str:
 
 def _read(path: Path) -> Identity:
     from models.mesh.atlas import Atlas
+    from models.portrait import Portrait
 
     with zipfile.ZipFile(path) as archive:
         size = sum(entry.file_size for entry in archive.infolist())
@@ -171,13 +181,15 @@ def _read(path: Path) -> Identity:
         if "facts" not in stored:
             raise ValueError("got no facts about the person in it, expected them")
         facts = json.loads(str(stored["facts"]))
-        if facts["version"] != VERSION:
-            raise RealtimeError(f"{path} has format {facts['version']}; this version of swapcam reads format {VERSION}.")
+        if facts["version"] not in _READ:
+            raise RealtimeError(f"{path} has format {facts['version']}; this version of swapcam reads formats 1 and {VERSION}.")
         atlas = Atlas.from_arrays({key.removeprefix("atlas_"): stored[key] for key in stored.files if key.startswith("atlas_")})
+        count = sum(key.startswith("portrait_") and key.endswith("_image") for key in stored.files)
+        portraits = tuple(Portrait(stored[f"portrait_{n}_image"], stored[f"portrait_{n}_landmarks"]) for n in range(count))
     consent = Consent(**facts["consent"])
     photos = tuple(PhotoRecord(**photo) for photo in facts["photos"])
     # The file's own name counts: people rename files.
-    return Identity(path.name.removesuffix(_ENDING), atlas, consent, photos)
+    return Identity(path.name.removesuffix(_ENDING), atlas, consent, photos, portraits)
 
 
 def remove(name: str) -> None:
