@@ -76,6 +76,7 @@ def run(
     overwrite: Overwrite = False,
     face: Face = None,
     quality: Annotated[str | None, typer.Option(help="fast, balanced, best, or auto: as good as the frame rate allows.")] = None,
+    engine: Annotated[str | None, typer.Option(help="mesh, built in, or the name or file of an ONNX swapper.")] = None,
     trace: Annotated[Path | None, typer.Option(help="Write what every frame did in every thread, for Perfetto.")] = None,
     json: Annotated[Path | None, typer.Option(help="Write the closing figures as JSON.")] = None,
 ) -> None:
@@ -91,7 +92,7 @@ def run(
         clip = [name for name, on in (("realtime", realtime), ("loop", loop)) if on]
 
         def settings() -> Settings:
-            return gather(config, source or [], input, output or [], set or [], overwrite, clip, quality)
+            return gather(config, source or [], input, output or [], set or [], overwrite, clip, quality, engine)
 
         wanted = settings()
         check_reports({"--trace": trace, "--json": json}, wanted, overwrite)

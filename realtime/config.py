@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Unit = Annotated[float, Field(ge=0.0, le=1.0)]
 Corner = Literal["top-left", "top-right", "bottom-left", "bottom-right"]
+Name = Annotated[str, Field(min_length=1)]
 Colour = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
 
 
@@ -107,6 +108,7 @@ Output = Annotated[VirtualCameraOutput | WindowOutput | RecordingOutput | NoOutp
 class DetectSettings(Part):
     """Finding faces."""
 
+    model: Name = "mediapipe"
     interval: float = Field(0.5, ge=0, le=60)
     confidence: float = Field(0.5, gt=0, lt=1)
     tiles: Literal["auto", "off"] = "auto"
@@ -126,7 +128,7 @@ class SwapSettings(Part):
     """Whose face goes on whom."""
 
     enabled: bool = True
-    engine: Literal["mesh"] = "mesh"
+    engine: Name = "mesh"
     sources: tuple[str, ...] = ()
     faces: Literal["largest", "all", "left-to-right"] = "largest"
     assign: dict[int, str] = Field(default_factory=dict)
@@ -136,6 +138,24 @@ class SwapSettings(Part):
     light: Unit = 1.0
     occlusion: Unit = 1.0
     glasses: Unit = 1.0
+    identity: float = Field(1.0, ge=0.5, le=1.5)
+    morph: Unit = 1.0
+    boost: int = Field(1, ge=1, le=4)
+    masks: tuple[Name, ...] = ()
+    points: Name = "mediapipe"
+    recogniser: Name = "auto"
+    enhancer: Name = "none"
+    enhance: Unit = 0.8
+
+
+class ModelSettings(Part):
+    """How models that users bring may run."""
+
+    licence: Literal["any", "permissive"] = "any"
+    providers: tuple[Literal["tensorrt", "cuda", "directml", "coreml", "openvino", "cpu"], ...] = ()
+    precision: Literal["auto", "fp32", "fp16"] = "auto"
+    rewrite: bool = True
+    threads: int = Field(0, ge=0, le=256)
 
 
 class BlendSettings(Part):
@@ -188,3 +208,4 @@ class Settings(Part):
     swap: SwapSettings = SwapSettings()
     blend: BlendSettings = BlendSettings()
     overlay: OverlaySettings = OverlaySettings()
+    models: ModelSettings = ModelSettings()

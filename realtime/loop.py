@@ -22,6 +22,11 @@ from realtime.stages.overlay import Mirror, Overlay, Statistics, label_off
 
 logger = logging.getLogger(__name__)
 
+_OPENED_WITH = {
+    "detect": ("model", "confidence", "tiles"),
+    "swap": ("engine", "boost", "masks", "points", "recogniser", "enhancer"),
+}
+
 
 class Loop:
     """The pipeline, the settings it runs with, and every change of them from keys, signals or a settings file.
@@ -78,8 +83,7 @@ class Loop:
     def change(self, settings: Settings) -> None:
         """Take new settings at once, but for those that count from the next start, which the log names.
 
-        They are input, outputs except for the preview's switches, and of detect what the models are loaded with:
-        confidence and tiles.
+        They are input, outputs except for the preview's switches, and everything that models are opened with.
         """
         before = self.settings
         later = _later(settings, before)
@@ -146,7 +150,10 @@ class Loop:
 def _later(settings: Settings, before: Settings) -> list[str]:
     """What differs and is fixed when the loop is built."""
     sections = [("input", settings.input, before.input), ("outputs", _fixed(settings), _fixed(before))]
-    sections += [(f"detect.{name}", getattr(settings.detect, name), getattr(before.detect, name)) for name in ("confidence", "tiles")]
+    for part, names in _OPENED_WITH.items():
+        new, old = getattr(settings, part), getattr(before, part)
+        sections += [(f"{part}.{name}", getattr(new, name), getattr(old, name)) for name in names]
+    sections.append(("models", settings.models, before.models))
     return [name for name, new, old in sections if new != old]
 
 

@@ -52,6 +52,7 @@ def gather(
     overwrite: bool,
     clip: Sequence[str] = (),
     quality: str | None = None,
+    engine: str | None = None,
 ) -> Settings:
     """The settings of a run: the file's, over them the options', over them those of --set; raises RealtimeError.
 
@@ -63,6 +64,8 @@ def gather(
         draft.put(("swap", "sources"), list(sources), "--source")
     if quality is not None:
         draft.put(("quality",), quality, "--quality")
+    if engine is not None:
+        draft.put(("swap", "engine"), engine, "--engine")
     for change in changes:
         draft.assign(change)
     for switch in clip:

@@ -178,7 +178,10 @@ _PORTRAIT = np.zeros((512, 512, 3), np.uint8)
         (_arrays(facts=_facts(), **_ATLAS, portrait_0_image=_PORTRAIT, portrait_0_landmarks=np.full((478, 3), np.nan)), "finite"),
         (_arrays(facts=np.array([_Evil()], object), **_ATLAS), "damaged"),
     ],
-    ids="empty text pickle foreign no-atlas json list version no-consent consent nan size half lost object".split(),
+    ids=[
+        *("empty", "text", "pickle", "foreign", "no-atlas", "json", "list", "version"),
+        *("no-consent", "consent", "nan", "size", "half", "lost", "object"),
+    ],
 )
 def test_damaged_and_foreign_files_are_refused(
     home: Path, data: bytes, words: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

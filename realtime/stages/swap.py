@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -123,8 +123,7 @@ class Swap:
         if track not in self._targets:
             self._targets[track] = engine.meet()
         target = self._targets[track]
-        knobs = Knobs(settings.shape, settings.light, settings.eyes, settings.occlusion, settings.glasses)
-        made = engine(frame.image, face.landmarks, target, frame.time, knobs, self.effort)
+        made = engine(frame.image, face.landmarks, target, frame.time, _knobs(settings), self.effort)
         if made is None:
             return replace(face, lost=True)
         self.drawn += 1
@@ -137,3 +136,7 @@ class Swap:
         for known in (self._targets, self._given, self._adopted):
             for track in [track for track in known if track not in present]:
                 del known[track]
+
+
+def _knobs(settings: SwapSettings) -> Knobs:
+    return Knobs(**{field.name: getattr(settings, field.name) for field in fields(Knobs)})
