@@ -149,11 +149,14 @@ class Loop:
 
 def _later(settings: Settings, before: Settings) -> list[str]:
     """What differs and is fixed when the loop is built."""
-    sections = [("input", settings.input, before.input), ("outputs", _fixed(settings), _fixed(before))]
+    sections: list[tuple[str, object, object]] = [
+        ("input", settings.input, before.input),
+        ("outputs", _fixed(settings), _fixed(before)),
+        ("models", settings.models, before.models),
+    ]
     for part, names in _OPENED_WITH.items():
         new, old = getattr(settings, part), getattr(before, part)
         sections += [(f"{part}.{name}", getattr(new, name), getattr(old, name)) for name in names]
-    sections.append(("models", settings.models, before.models))
     return [name for name, new, old in sections if new != old]
 
 
