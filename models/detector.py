@@ -72,20 +72,18 @@ class Detector:
             raise ValueError(f"image: got {image.dtype} {image.shape}, expected uint8 (h, w, 3)")
         height, width = image.shape[:2]
         if min(height, width) < _SMALLEST:
-            return _gather([])
+            return gather([])
         coarse, fine = tiles(width, height) if self._tiles else ([(0, 0, width, height)], [])
-        if looks is not None and looks < len(fine):
-            fine = [fine[(self._next + step) % len(fine)] for step in range(looks)]
-            self._next += looks
+        fine, self._next = in_turn(fine, looks, self._next)
         shown = coarse + fine
         packets = self._graph.run(np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8), [_region(tile) for tile in shown])
-        strict = self._confidence + 0.2 * (1 - self._confidence)
+        strict = stricter(self._confidence)
         found = []
         for number, (tile, packet) in enumerate(zip(shown, packets, strict=True)):
             least = self._confidence if number < len(coarse) else strict
             rows = self._decode(packet.get("detections"), width, height)
-            found += [row for row in rows if row[4] >= least and not _cut(row, tile, width, height)]
-        return _gather(found)
+            found += [row for row in rows if row[4] >= least and not crosses(row, tile, width, height)]
+        return gather(found)
 
     def _decode(self, packet: object, width: int, height: int) -> list[NDArray[np.float32]]:
         """One row of 17 per face: box, score, points; all in pixels of the whole picture."""
@@ -113,11 +111,11 @@ def tiles(width: int, height: int) -> tuple[list[Tile], list[Tile]]:
     short = min(width, height)
     coarse = [(0, 0, width, height)]
     if short >= 200 and max(width, height) > 1.2 * short:
-        coarse += _grid(width, height, short)
-    return coarse, _grid(width, height, round(short * _FINE)) if short >= 480 else []
+        coarse += grid(width, height, short)
+    return coarse, grid(width, height, round(short * _FINE)) if short >= 480 else []
 
 
-def _grid(width: int, height: int, side: int) -> list[Tile]:
+def grid(width: int, height: int, side: int) -> list[Tile]:
     """Overlapping squares that cover the picture."""
     starts = []
     for length in (width, height):
@@ -126,13 +124,25 @@ def _grid(width: int, height: int, side: int) -> list[Tile]:
     return [(x, y, x + side, y + side) for y in starts[1] for x in starts[0]]
 
 
+def stricter(confidence: float) -> float:
+    """The score that a face in small squares needs: many looks make many false alarms."""
+    return confidence + 0.2 * (1 - confidence)
+
+
+def in_turn(fine: list[Tile], looks: int | None, first: int) -> tuple[list[Tile], int]:
+    """So many of the squares, from the one whose turn it is, and whose turn it is then; None: all of them."""
+    if looks is None or looks >= len(fine):
+        return fine, first
+    return [fine[(first + step) % len(fine)] for step in range(looks)], first + looks
+
+
 def _region(tile: Tile) -> tuple[Region, float]:
     """A tile as the graph wants it, with its height / its width."""
     left, top, right, bottom = tile
     return Region((left + right) / 2, (top + bottom) / 2, right - left), (bottom - top) / (right - left)
 
 
-def _cut(row: NDArray[np.float32], tile: Tile, width: int, height: int) -> bool:
+def crosses(row: NDArray[np.float32], tile: Tile, width: int, height: int) -> bool:
     """Whether a face touches an edge of its tile that is not an edge of the picture."""
     left, top, right, bottom = tile
     margin = 0.01 * (right - left)
@@ -144,7 +154,7 @@ def _cut(row: NDArray[np.float32], tile: Tile, width: int, height: int) -> bool:
     )
 
 
-def _gather(rows: list[NDArray[np.float32]]) -> Detections:
+def gather(rows: list[NDArray[np.float32]]) -> Detections:
     """Each face once: of boxes of which one lies mostly in the other, the better one stays."""
     table = np.stack(rows) if rows else np.zeros((0, 17), np.float32)
     table = table[np.argsort(-table[:, 4], kind="stable")]

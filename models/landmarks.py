@@ -40,10 +40,12 @@ _TAG = 0x0F0A
 def region_from_detection(box: NDArray[np.float32], points: NDArray[np.float32] | None = None) -> Region:
     """Where to look for the landmarks of a detected face, as MediaPipe's face graph does it.
 
-    box: (4,) left, top, right, bottom px.  points: (6, 2) px, the detector's, whose eyes give the rotation; None: upright.
+    box: (4,) left, top, right, bottom px.  points: (6, 2) px, the detector's, whose eyes give the rotation; None, or eyes that
+    the detector does not see (nan): upright.
     """
     left, top, right, bottom = (float(value) for value in box)
-    rotation = 0.0 if points is None else math.atan2(float(points[1, 1] - points[0, 1]), float(points[1, 0] - points[0, 0]))
+    eyes = points[:2] if points is not None else np.full((2, 2), np.nan)
+    rotation = math.atan2(float(eyes[1, 1] - eyes[0, 1]), float(eyes[1, 0] - eyes[0, 0])) if np.isfinite(eyes).all() else 0.0
     return Region((left + right) / 2, (top + bottom) / 2, 1.5 * max(right - left, bottom - top), rotation)
 
 
