@@ -110,7 +110,8 @@ def crop(image: Bytes, matrix: Reals, side: int, border: int = cv2.BORDER_CONSTA
     """A square (side, side, 3) of a picture (h, w, 3) uint8 under a matrix (2, 3) picture -> square.
 
     border: what lies beyond the picture, as cv2 calls it; black, or with BORDER_REPLICATE its last pixels.
-    What gets smaller is averaged: skipped pixels would look like noise and edges.
+    What gets smaller is averaged: skipped pixels would look like noise and edges.  The averages are those of whole pixels on a
+    grid that is the picture's own, so that a square which moves by a part of a pixel changes by no more than that.
     """
     scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
     if scale < 1:
@@ -118,15 +119,19 @@ def crop(image: Bytes, matrix: Reals, side: int, border: int = cv2.BORDER_CONSTA
         reach = np.abs(np.linalg.inv(matrix[:, :2])).sum(axis=1) * side / 2 + 2 / scale
         centre = np.linalg.inv(matrix[:, :2]) @ (np.array([side, side]) / 2 - matrix[:, 2])
         rows, columns = image.shape[:2]
-        left, top = np.clip(np.floor(centre - reach), 0, (columns - 1, rows - 1)).astype(int)
-        right, bottom = np.clip(np.ceil(centre + reach), (left + 1, top + 1), (columns, rows)).astype(int)
-        part = image[top:bottom, left:right]
-        width, height = max(1, round((right - left) * scale)), max(1, round((bottom - top) * scale))
-        image = np.asarray(cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
-        shrink = np.array([(right - left) / width, (bottom - top) / height])
+        whole = max(1, min(int(1 / scale + 1e-6), rows, columns))
+        most = np.array([columns, rows]) // whole
+        first = np.clip(np.floor((centre - reach) / whole), 0, most - 1).astype(int)
+        last = np.clip(np.ceil((centre + reach) / whole), first + 1, most).astype(int)
+        (left, top), (right, bottom) = first * whole, last * whole
+        image = np.asarray(cv2.resize(image[top:bottom, left:right], tuple(last - first), interpolation=cv2.INTER_AREA), np.uint8)
         # Pixels count from their centres: half a pixel goes in before scaling and out after it.
-        offset = (shrink - 1) / 2 + (left, top)
-        matrix = np.concatenate([matrix[:, :2] * shrink, (matrix[:, :2] @ offset + matrix[:, 2])[:, None]], axis=1)
+        offset = (whole - 1) / 2 + first * whole
+        matrix = np.concatenate([matrix[:, :2] * whole, (matrix[:, :2] @ offset + matrix[:, 2])[:, None]], axis=1)
+        side_lobe = ((scale * whole) ** -2 - 1) / 8
+        if side_lobe > 0.02:
+            kernel = np.array([side_lobe, 1 - 2 * side_lobe, side_lobe])
+            image = np.asarray(cv2.sepFilter2D(image, -1, kernel, kernel), np.uint8)
     return np.asarray(cv2.warpAffine(image, matrix, (side, side), flags=cv2.INTER_LINEAR, borderMode=border), np.uint8)
 
 
