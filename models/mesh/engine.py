@@ -14,6 +14,7 @@ from models.mesh import eyes, relight
 from models.mesh.atlas import Atlas
 from models.mesh.bones import Resting, offsets
 from models.mesh.holes import Drawing, fill
+from models.mesh.patch import Area, area_of, placing, softened, without
 from models.mesh.pose import Pose
 from models.mesh.pose import fit as fit_pose
 from models.mesh.rasterise import rasterise, relit
@@ -115,7 +116,7 @@ class MeshEngine:
         passed = 0.0 if target.time is None else min(0.5, max(0.0, time - target.time))
         now = target.resting.learn(points, pose, passed)
         drawn = points + pose.turn(knobs.shape * offsets(self._shape, target.resting.neutral, now)) if knobs.shape else points
-        area = _area(drawn, image.shape[0], image.shape[1])
+        area = area_of(drawn, image.shape[0], image.shape[1])
         if area is None:
             return None
         side = max(area[2] - area[0], area[3] - area[1])
@@ -125,12 +126,12 @@ class MeshEngine:
         drawing = self._draw(drawn, texture, area, scale)
         whites = self._whites(image, landmarks, pose, target, passed) if knobs.eyes else None
         fill(image, landmarks, drawn, pose, self._eyes, whites, knobs.eyes, drawing)
-        mask = _softened(drawing.mask)
+        mask = softened(drawing.mask)
         if knobs.occlusion and effort.occlusion_every:
             hands = self._hands if effort.hands else None
-            mask = _without(mask, target.veil(image, points, area, time, effort.occlusion_every, hands), knobs.occlusion)
+            mask = without(mask, target.veil(image, points, area, time, effort.occlusion_every, hands), knobs.occlusion)
         if knobs.glasses:
-            mask = _without(mask, target.worn(image, points, area, time), knobs.glasses)
+            mask = without(mask, target.worn(image, points, area, time), knobs.glasses)
         return drawing.picture, np.asarray(mask, np.uint8), drawing.matrix
 
     def _whites(self, image: Bytes, landmarks: Floats, pose: Pose, target: Target, passed: float) -> Floats | None:
@@ -196,42 +197,12 @@ class MeshEngine:
         relit(texture, self._tone, whole, out)
         return out
 
-    def _draw(self, points: Floats, texture: Bytes, area: tuple[int, int, int, int], scale: float) -> Drawing:
-        left, top, right, bottom = area
-        width, height = max(1, round((right - left) * scale)), max(1, round((bottom - top) * scale))
+    def _draw(self, points: Floats, texture: Bytes, area: Area, scale: float) -> Drawing:
+        (width, height), matrix = placing(area, scale)
         if self._planes.shape[1:] != (height, width):
             self._planes = np.empty((3, height, width), np.float32)
         across, down, nearest = self._planes
-        # The patch covers its area exactly, edge to edge, as `cv2.resize` understands it.
-        across_scale, down_scale = (right - left) / width, (bottom - top) / height
-        matrix = np.array([[across_scale, 0.0, left + across_scale / 2 - 0.5], [0.0, down_scale, top + down_scale / 2 - 0.5]])
-        placed = np.ascontiguousarray((points[:, :2] - matrix[:, 2]) / (across_scale, down_scale), np.float32)
+        placed = np.ascontiguousarray((points[:, :2] - matrix[:, 2]) / (matrix[0, 0], matrix[1, 1]), np.float32)
         rasterise(placed, np.ascontiguousarray(points[:, 2]), TRIANGLES, UV * np.float32(texture.shape[0] - 1), across, down, nearest)
         drawn = cv2.remap(texture, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
         return Drawing(np.ascontiguousarray(drawn[..., :3]), np.ascontiguousarray(drawn[..., 3]), matrix)
-
-
-def _softened(mask: Bytes) -> Bytes:
-    """The mask with its hard edges, where the face turns away from the camera, faded inwards over a hundredth of its size."""
-    radius = max(1, round(max(mask.shape) / 90))
-    there = cv2.threshold(mask, 0, 255, cv2.THRESH_BINARY)[1]
-    near = cv2.blur(there, (2 * radius + 1, 2 * radius + 1), borderType=cv2.BORDER_CONSTANT)
-    # At an edge half of the surroundings are covered, a radius inside all of them.
-    return np.asarray(cv2.multiply(mask, cv2.addWeighted(near, 2.0, near, 0.0, -255.0), scale=1 / 255), np.uint8)
-
-
-def _without(mask: Bytes, hidden: Bytes | None, strength: float) -> Bytes:
-    """The mask less what is `hidden`, a picture of the same area in any size; 255 hides it all."""
-    if hidden is None or not hidden.any():
-        return mask
-    whole = cv2.resize(hidden, mask.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-    return np.asarray(cv2.multiply(mask, 255 - cv2.convertScaleAbs(whole, alpha=strength), scale=1 / 255), np.uint8)
-
-
-def _area(points: Floats, height: int, width: int) -> tuple[int, int, int, int] | None:
-    """Left, top, right, bottom of the drawn face inside a frame, or None when nothing of it is there."""
-    left, top = np.floor(points[:, :2].min(axis=0)).astype(int) - 1
-    right, bottom = np.ceil(points[:, :2].max(axis=0)).astype(int) + 2
-    left, top = max(0, int(left)), max(0, int(top))
-    right, bottom = min(width, int(right)), min(height, int(bottom))
-    return (left, top, right, bottom) if right - left >= 2 and bottom - top >= 2 else None
