@@ -110,8 +110,10 @@ def soften(share: Floats, side: int) -> Bytes:
     small = min(side, _FINE)
     if len(share) != small:
         share = np.asarray(cv2.resize(share, (small, small), interpolation=cv2.INTER_LINEAR), np.float32)
-    mask = plane(cv2.GaussianBlur(share, (0, 0), _SOFT * small / side), 510.0, -255.0)
-    return mask if small == side else np.asarray(cv2.resize(mask, (side, side), interpolation=cv2.INTER_LINEAR), np.uint8)
+    blurred = cv2.GaussianBlur(share, (0, 0), _SOFT * small / side)
+    if small != side:
+        blurred = cv2.resize(blurred, (side, side), interpolation=cv2.INTER_LINEAR)
+    return plane(blurred, 510.0, -255.0)
 
 
 def least(masks: Sequence[Bytes]) -> Bytes:
