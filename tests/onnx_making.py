@@ -79,7 +79,8 @@ class Swap:
 
     target: mean and deviation of what it takes.  result: of what it gives.  source: `latent`, or the side of a picture.
     names: of target, source and output.  mixed: it gives its input times GAINS (else just its input).  ramp: and this (size, size).
-    strength: of the tint.  emap: its last initializer.  type: of inputs and outputs.  first: `source` is the first input.  mask: a second output.
+    strength: of the tint.  emap: its last initializer.  type: of inputs and outputs.  first: `source` is the first input.
+    mask: it gives a second output.
     """
 
     size: int

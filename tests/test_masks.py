@@ -171,7 +171,9 @@ def test_output_that_is_no_number_is_refused(name: str, bad: float, tmp_path: Pa
         open_masker(Counted(network, [values]))(np.zeros((256, 256, 3), np.uint8))
 
 
-@pytest.mark.parametrize("wrong", [np.zeros((9, 8, 3), np.uint8), np.zeros((9, 9), np.uint8), np.zeros((9, 9, 3)), np.zeros((0, 0, 3), np.uint8)])
+@pytest.mark.parametrize(
+    "wrong", [np.zeros(shape, type) for shape, type in (((9, 8, 3), "u1"), ((9, 9), "u1"), ((9, 9, 3), "f4"), ((0, 0, 3), "u1"))]
+)
 def test_other_pictures_are_refused(wrong: Bytes, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"expected a square \(s, s, 3\) uint8"):
         _masker("xseg", tmp_path)(wrong)
