@@ -124,7 +124,9 @@ def crop(image: Bytes, matrix: Reals, side: int, border: int = cv2.BORDER_CONSTA
         first = np.clip(np.floor((centre - reach) / whole), 0, most - 1).astype(int)
         last = np.clip(np.ceil((centre + reach) / whole), first + 1, most).astype(int)
         (left, top), (right, bottom) = first * whole, last * whole
-        image = np.asarray(cv2.resize(image[top:bottom, left:right], tuple(last - first), interpolation=cv2.INTER_AREA), np.uint8)
+        image = image[top:bottom, left:right]
+        if whole > 1:
+            image = np.asarray(cv2.resize(image, tuple(last - first), interpolation=cv2.INTER_AREA), np.uint8)
         # Pixels count from their centres: half a pixel goes in before scaling and out after it.
         offset = (whole - 1) / 2 + first * whole
         matrix = np.concatenate([matrix[:, :2] * whole, (matrix[:, :2] @ offset + matrix[:, 2])[:, None]], axis=1)
