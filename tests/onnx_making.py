@@ -201,13 +201,22 @@ def mask(path: Path, kind: str, more: bool = False) -> Path:
     return graph.save(path, opset=13)
 
 
-def enhancer(path: Path, size: int, weight: str | None = None, names: tuple[str, str] = ("input", "output"), sharpen: bool = False) -> Path:
+def enhancer(
+    path: Path,
+    size: int,
+    weight: str | None = None,
+    names: tuple[str, str] = ("input", "output"),
+    sharpen: bool = False,
+    before: bool = False,
+) -> Path:
     """An enhancer -1..1 RGB: red, green and blue times GAINS in 0..1 (or each less its own blur), plus 0.2 times the weight.
 
-    weight: the name of a further input, float64 [1], as CodeFormer's has it.
+    weight: the name of a further input, float64 [1], as CodeFormer's has it.  before: an output of another shape comes first.
     """
     graph, shape = Graph(), (1, 3, size, size)
     graph.take(names[0], shape)
+    if before:
+        graph.give("logits", (1, 256, 1024), graph.constant(np.zeros((1, 256, 1024), np.float32)))
     half = graph.constant(np.array([0.5], np.float32))
     shown = graph.add("Add", graph.add("Mul", names[0], half), half)
     if sharpen:
@@ -226,13 +235,19 @@ def enhancer(path: Path, size: int, weight: str | None = None, names: tuple[str,
 
 
 class Counted:
-    """A network that keeps what it was fed, and gives what another one gives or what it is told."""
+    """A network that keeps what it was fed, and gives what another one gives or what it is told, in the same arrays in every call."""
 
     def __init__(self, network: Any, instead: Sequence[NDArray[Any]] | None = None) -> None:
         self.inputs, self.outputs = network.inputs, network.outputs
         self.fed: list[dict[str, NDArray[Any]]] = []
         self._network, self._instead = network, instead
+        self._given: list[NDArray[Any]] = []
 
     def __call__(self, feeds: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
         self.fed.append(dict(feeds))
-        return list(self._network(feeds)) if self._instead is None else list(self._instead)
+        made = self._network(feeds) if self._instead is None else self._instead
+        if [array.shape for array in made] != [array.shape for array in self._given]:
+            self._given = [np.array(array) for array in made]
+        for array, value in zip(self._given, made, strict=True):
+            array[...] = value
+        return self._given

@@ -73,6 +73,12 @@ def test_detail_comes_in_the_right_places(tmp_path: Path) -> None:
     assert np.abs(enhancer(crop) - np.clip(2.0 * crop - blurred, 0, 255)).max() <= 1
 
 
+def test_the_result_is_found_among_other_outputs(tmp_path: Path) -> None:
+    crop = _picture(512)
+    result = open_enhancer(_open("codeformer original", tmp_path, before=True))(crop, 0.0)
+    assert np.abs(result - crop * np.array(making.GAINS[::-1])).max() <= 1
+
+
 def test_templates_are_the_field_s() -> None:
     assert {name: row.template for name, row in _ROWS.items() if row.template != "ffhq_512"} == {"gpen_256": "arcface_128"}
     assert all(row.template in align.TEMPLATES for row in FAMILIES)

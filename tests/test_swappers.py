@@ -300,6 +300,7 @@ def test_the_source_is_worked_out_once_and_fed_as_the_same_locked_arrays(name: s
         # The half may be asked again meanwhile, and write over what it gave.
         other = swapper.source(_portraits(8) if name != "blendswap_256" else _pictures(8), _recognise, _convert)
         assert not np.array_equal(other.feeds["style"], latent.feeds["style"])
+        assert len(networks[0].fed) == 2
     last = networks[-1].fed
     constant = "style" if cut else "source"
     assert all(feeds[constant] is last[0][constant] and not feeds[constant].flags.writeable for feeds in last)
