@@ -18,15 +18,16 @@ def pick(families: Sequence[Row], inputs: Sequence[Port], outputs: Sequence[Port
     Raises NetworkError for a name that is unknown or does not fit, for ports that fit no family, and with the choices for
     ports that fit several.
     """
-    role, names = families[0].role, ", ".join(family.name for family in families)
+    role, names = families[0].role.replace("landmarks", "landmark network"), ", ".join(dict.fromkeys(family.name for family in families))
     what = f"it takes {shown(inputs)} and gives {shown(outputs)}"
     if name is not None:
         named = [family for family in families if family.name == name]
         if not named:
             raise NetworkError(f"There is no family {name} of {role}s; take one of: {names}.")
-        if not named[0].fits(tuple(inputs), tuple(outputs)):
+        fitting = [family for family in named if family.fits(tuple(inputs), tuple(outputs))]
+        if not fitting:
             raise NetworkError(f"The file is no {role} of the family {name}: {what}.")
-        return named[0]
+        return fitting[0]
     fitting = [family for family in families if family.fits(tuple(inputs), tuple(outputs))]
     if not fitting:
         raise NetworkError(f"The file is no {role} that is known ({names}): {what}.")

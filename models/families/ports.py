@@ -14,11 +14,12 @@ class Want:
     """What a port must look like.
 
     shape: a number must be there (or be left open by the file), None may be anything, ... stands for any sizes before the rest.
-    names: which it may have; empty: any.  type: numpy's name, or more than one with | between.
+    names: which it may have; empty: any but those in `unlike`.  type: numpy's name, or more than one with | between.
     """
 
     shape: tuple[int | EllipsisType | None, ...]
     names: tuple[str, ...] = ()
+    unlike: tuple[str, ...] = ()
     type: str = "float32"
 
     def fits(self, port: Port) -> bool:
@@ -27,7 +28,8 @@ class Want:
         wanted = shape[1:] if open_front else shape
         got = port.shape[len(port.shape) - len(wanted) :] if open_front and len(port.shape) >= len(wanted) else port.shape
         same = len(got) == len(wanted) and all(want is None or size is None or size == want for size, want in zip(got, wanted, strict=True))
-        return same and (not self.names or port.name in self.names) and port.type in self.type.split("|")
+        named = port.name in self.names if self.names else port.name not in self.unlike
+        return same and named and port.type in self.type.split("|")
 
     def __str__(self) -> str:
         sizes = ", ".join("?" if size is None else "..." if size is ... else str(size) for size in self.shape)
