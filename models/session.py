@@ -1,28 +1,124 @@
-"""ONNX Runtime: which execution providers really run here, and model files opened with it."""
+"""ONNX Runtime: networks opened on the fastest provider that really runs them, and moved to the next one where it fails."""
 
 from __future__ import annotations
 
 import contextlib
+import functools
+import importlib
 import importlib.util
 import io
+import logging
+import re
+import shutil
+import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from models.binding import Running, accept
+from models.faults import of_model, of_run
+from models.material import Material, Model, identity, mark
 from models.network import Array, NetworkError, Port
+from models.providers import NAMES, ProviderError, Runtime, Variant, engines, options, order
+from models.trial import Opened, Opener, Trial
 
-_PROVIDERS = {
-    "CUDA": "CUDAExecutionProvider",
-    "TensorRT": "TensorrtExecutionProvider",
-    "ROCm": "ROCMExecutionProvider",
-    "CoreML": "CoreMLExecutionProvider",
-    "DirectML": "DmlExecutionProvider",
-    "OpenVINO": "OpenVINOExecutionProvider",
-    "CPU": "CPUExecutionProvider",
-}
+logger = logging.getLogger(__name__)
 
-_TYPES = {"tensor(float)": "float32", "tensor(double)": "float64", "tensor(float16)": "float16", "tensor(int64)": "int64"}
+_AUTO = Runtime()
+
+
+class Session:
+    """A model ready to run; see models.network.Network.  One call at a time: others wait.
+
+    variant: how it really runs, str() of it for people.
+    An input that stays the same over calls is best the same array with writeable off: then a GPU gets it only once.
+    """
+
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    variant: Variant
+
+    def __init__(
+        self,
+        model: Model,
+        runtime: Runtime = _AUTO,
+        sample: Mapping[str, Array] | None = None,
+        name: str = "",
+        opener: Opener | None = None,
+    ) -> None:
+        """Open a path, bytes, a ModelProto or a recipe (models.material.Recipe), and run it until it is warm.
+
+        sample: feeds to be warmed up with and compared in fp16; without them some like pictures, where all sizes are known.
+        name: for messages.  opener: another way to open, for tests.  Raises NetworkError for what cannot be opened.
+        """
+        self._title = (material := Material(model, name)).title
+        self._trial = Trial(material, runtime, sample, opener or open_variant, _device)
+        self._lock = threading.Lock()
+        self._opened: Opened | None = None
+        self._place = 0
+        try:
+            self._order = order(runtime.providers, {} if runtime.providers else usable())
+            reasons = self._start(0)
+        except ImportError as error:
+            raise NetworkError(f"{self._title} cannot run: {error}; swapcam doctor says how to mend what is installed.") from error
+        if reasons:
+            logger.warning("%s runs on %s: %s.", self._title, self.variant, reasons)
+
+    def __call__(self, feeds: Mapping[str, Array]) -> list[Array]:
+        """See models.network.Network; where a provider fails, this very call runs on the next one, and so do all after it."""
+        with self._lock:
+            if self._opened is None:
+                raise NetworkError(f"{self._title} is closed, or failed on every provider; open it again.")
+            arrays = accept(self.inputs, feeds)
+            try:
+                return self._opened(arrays)
+            except ProviderError as error:
+                return self._elsewhere(arrays, str(error))
+
+    @property
+    def provider(self) -> str:
+        """What it really runs on, a name of models.providers.NAMES."""
+        return self.variant.provider
+
+    def close(self) -> None:
+        """Free the model; may be called again."""
+        with self._lock:
+            self._shut()
+
+    def _shut(self) -> None:
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            opened.close()
+
+    def _start(self, place: int) -> str:
+        """Open the first provider from a place of the order on that can; why those before it cannot; NetworkError where none can."""
+        reasons = []
+        for provider in self._order[place:]:
+            try:
+                opened, self.variant = self._trial.on(provider)
+            except ProviderError as error:
+                reasons.append(f"{provider} cannot ({error})")
+                continue
+            self._opened, self.inputs, self.outputs = opened, opened.inputs, opened.outputs
+            self._place = self._order.index(provider)
+            return "; ".join(reasons)
+        raise NetworkError(f"{self._title} runs nowhere: {'; '.join(reasons)}; swapcam doctor says what works here.")
+
+    def _elsewhere(self, arrays: Mapping[str, Array], reason: str) -> list[Array]:
+        """The outputs from the next provider that gives some; the last one stays open even where it fails."""
+        failed = f"failed on {self.variant} ({reason})"
+        while self._place + 1 < len(self._order):
+            # Closed before the next opens, for the two may share a memory that is full.
+            self._shut()
+            self._start(self._place + 1)
+            assert self._opened is not None
+            try:
+                outputs = self._opened(arrays)
+            except ProviderError as error:
+                reason = str(error)
+                continue
+            logger.warning("%s %s; it goes on with %s.", self._title, failed, self.variant)
+            return outputs
+        raise NetworkError(f"{self._title} failed on {self.variant} ({reason}); swapcam doctor says what works here.")
 
 
 def usable() -> dict[str, bool]:
@@ -35,89 +131,108 @@ def usable() -> dict[str, bool]:
         return {}
     import onnxruntime
 
-    onnxruntime.set_default_logger_severity(4)
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    result = {}
-    for name, provider in _PROVIDERS.items():
-        if provider in onnxruntime.get_available_providers():
-            # Where a provider fails to load, ONNX Runtime prints so and takes the CPU.
-            with contextlib.redirect_stdout(io.StringIO()):
-                session = onnxruntime.InferenceSession(identity(), options, providers=[provider])
-            result[name] = provider in session.get_providers()
-    return result
+    offered = onnxruntime.get_available_providers()
+    return {name: _works(name) for name in NAMES if NAMES[name] in offered}
 
 
-@dataclass(frozen=True, slots=True)
-class Runtime:
-    """How networks are to run.
-
-    providers: in order of preference, from PROVIDERS; empty: the fastest that works here.  precision: auto is fp16 where the
-    provider is faster with it and the result stays the same.  threads: of the processor; 0: as many as help.
-    """
-
-    providers: tuple[str, ...] = ()
-    precision: str = "auto"
-    threads: int = 1
-
-
-class Session:
-    """A model ready to run; see models.network.Network.
-
-    provider: what it really runs on.
-    """
-
-    def __init__(self, path: str | Path, runtime: Runtime = Runtime()) -> None:
-        try:
-            self._session = open_session(path)
-        except ValueError as error:
-            raise NetworkError(str(error)) from error
-        self.inputs, self.outputs = (
-            tuple(Port(part.name, tuple(n if isinstance(n, int) else None for n in part.shape), _TYPES[part.type]) for part in parts)
-            for parts in (self._session.get_inputs(), self._session.get_outputs())
-        )
-        self.provider = "CPU"
-
-    def __call__(self, feeds: Mapping[str, Array]) -> list[Array]:
-        """See models.network.Network."""
-        return list(self._session.run(None, dict(feeds)))
-
-    def close(self) -> None:
-        """Free the model; may be called again."""
-
-
-def open_session(path: str | Path) -> Any:
-    """An ONNX Runtime session over a model file on the CPU, with one thread.
-
-    Raises FileNotFoundError, and ValueError with ONNX Runtime's own words for a file that is no model it can run.
-    """
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"got {path}, expected an ONNX file")
+@functools.cache
+def _works(name: str) -> bool:
+    """Whether a session over a model of one node really gets this provider; asked once, for TensorRT takes seconds."""
     import onnxruntime
+
+    if NAMES[name] not in onnxruntime.get_available_providers():
+        return False
+    onnxruntime.set_default_logger_severity(4)
+    # Where something is missing, ONNX Runtime says so on the standard output.
+    with contextlib.redirect_stdout(io.StringIO()):
+        if name in ("TensorRT", "CUDA"):
+            _load_libraries()
+        try:
+            session = onnxruntime.InferenceSession(identity(), _settings(name, 1), providers=[NAMES[name]], enable_fallback=False)
+        except _failures():
+            return False
+    return NAMES[name] in session.get_providers()
+
+
+def _load_libraries() -> None:
+    """CUDA, cuDNN and TensorRT out of their wheels, where those are installed: no search path of the system leads there."""
+    import onnxruntime
+
+    if hasattr(onnxruntime, "preload_dlls"):
+        onnxruntime.preload_dlls()
+    if importlib.util.find_spec("tensorrt_libs") is not None:
+        with contextlib.suppress(ImportError, OSError):
+            importlib.import_module("tensorrt_libs")
+
+
+def open_variant(variant: Variant, material: Material, runtime: Runtime, fixed: bool) -> Opened:
+    """A model open in one way with ONNX Runtime; see models.trial.Opener."""
+    import onnxruntime
+
+    if not _works(variant.provider):
+        raise ProviderError("it does not work here")
+    version = onnxruntime.__version__
+    source, arrays = material.load(variant, _halved)
+    if folder := engines() / mark(source, arrays, version) if variant.caching else None:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    settings = _settings(variant.provider, runtime.threads)
+    values = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in arrays.values()]
+    settings.add_external_initializers(list(arrays), values)
+    numbers = tuple(int(number) for number in re.findall(r"\d+", version)[:2])
+    wanted = options(variant, fixed, runtime, folder, numbers)
+    if variant.provider == "TensorRT" and folder is not None and not folder.exists():
+        logger.info("TensorRT builds its engine for %s; the first time on a machine that takes minutes.", material.title)
+    try:
+        session = onnxruntime.InferenceSession(source, settings, providers=wanted, enable_fallback=False)
+        if NAMES[variant.provider] not in session.get_providers():
+            raise ProviderError("ONNX Runtime took the processor instead")
+        return Running(session, variant, values, _failures(), onnxruntime.OrtValue.ortvalue_from_shape_and_type)
+    except _failures() as error:
+        if folder and "deserializ" in str(error):
+            # An engine of another driver, or half written: built afresh the next time.
+            shutil.rmtree(folder, ignore_errors=True)
+        if variant.provider == "CPU":
+            raise NetworkError(of_model(material.title, str(error), version)) from error
+        raise ProviderError(of_run(str(error))) from error
+
+
+def _settings(provider: str, threads: int) -> Any:
+    import onnxruntime
+
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads, settings.inter_op_num_threads = threads, 1
+    settings.log_severity_level = 4
+    # Waiting threads would burn the cores that the rest of the loop needs, and were slower even alone.
+    settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    settings.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
+    if provider == "DirectML":
+        settings.enable_mem_pattern = False
+        settings.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    return settings
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    """What ONNX Runtime raises: classes that have nothing in common but Exception."""
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 4
-    wrong = (state.Fail, state.InvalidArgument, state.InvalidGraph, state.InvalidProtobuf, state.NoSuchFile, state.NotImplemented)
-    try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except wrong as error:
-        raise ValueError(f"got {path}, expected an ONNX model that runs here: {str(error).splitlines()[0]}") from error
+    found = [kind for kind in vars(state).values() if isinstance(kind, type) and issubclass(kind, Exception)]
+    return (*found, RuntimeError, ValueError, MemoryError)
 
 
-def identity() -> bytes:
-    """An ONNX model of one Identity node, x -> y, one float; written by hand as protocol buffers (onnx.proto3)."""
-    tensor = _field(2, _field(1, _number(1, 1) + _field(2, _field(1, _number(1, 1)))))
-    node = _field(1, b"x") + _field(2, b"y") + _field(4, b"Identity")
-    graph = _field(1, node) + _field(2, b"identity") + _field(11, _field(1, b"x") + tensor) + _field(12, _field(1, b"y") + tensor)
-    return _number(1, 8) + _field(8, _number(2, 13)) + _field(7, graph)
+def _device(provider: str) -> str:
+    """Of OpenVINO's devices the first graphics processor, else the processor."""
+    if provider != "OpenVINO":
+        return ""
+    from onnxruntime.capi import _pybind_state
+
+    devices: list[str] = getattr(_pybind_state, "get_available_openvino_device_ids", list)()
+    return next((device for device in devices if device.startswith("GPU")), "CPU")
 
 
-def _number(tag: int, value: int) -> bytes:
-    return bytes((tag << 3, value))
+def _halved(model: Any) -> Any:
+    from onnxruntime.transformers.float16 import convert_float_to_float16
+
+    return convert_float_to_float16(model, keep_io_types=True, disable_shape_infer=True)
 
 
-def _field(tag: int, content: bytes) -> bytes:
-    # Lengths stay under 128, so that one byte each is enough.
-    return bytes((tag << 3 | 2, len(content))) + content
+__all__ = ["Runtime", "Session", "open_variant", "usable"]

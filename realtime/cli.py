@@ -231,10 +231,11 @@ def _plainly() -> Iterator[Console]:
     from realtime.frame import RealtimeError
 
     console = Console(stderr=True)
-    logger = logging.getLogger("realtime")
+    loggers = [logging.getLogger(name) for name in ("realtime", "models")]
     handler = Plain(console)
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
+    for logger in loggers:
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
     try:
         yield console
     except RealtimeError as error:
@@ -243,7 +244,8 @@ def _plainly() -> Iterator[Console]:
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
     finally:
-        logger.removeHandler(handler)
+        for logger in loggers:
+            logger.removeHandler(handler)
 
 
 __all__ = ["app", "main"]

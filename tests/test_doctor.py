@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from models import session
+from models.material import identity
+from models.providers import NAMES
 from realtime import doctor
 from realtime.doctor import Check, examine, status
 
@@ -108,7 +110,7 @@ def test_a_warning_alone_is_no_failure() -> None:
 def test_the_tiny_model_is_a_real_one_and_sessions_tell_the_truth(capfd: pytest.CaptureFixture[str]) -> None:
     import onnxruntime
 
-    model = onnxruntime.InferenceSession(session.identity(), providers=["CPUExecutionProvider"])
+    model = onnxruntime.InferenceSession(identity(), providers=["CPUExecutionProvider"])
     (result,) = model.run(None, {"x": np.array([2.5], np.float32)})
     assert result == pytest.approx(2.5)
     capfd.readouterr()
@@ -117,7 +119,7 @@ def test_the_tiny_model_is_a_real_one_and_sessions_tell_the_truth(capfd: pytest.
     assert capfd.readouterr().out == ""
     offered = onnxruntime.get_available_providers()
     for name, works in usable.items():
-        assert session._PROVIDERS[name] in offered
+        assert NAMES[name] in offered
         if works:
-            wanted = session._PROVIDERS[name]
-            assert wanted in onnxruntime.InferenceSession(session.identity(), providers=[wanted]).get_providers()
+            wanted = NAMES[name]
+            assert wanted in onnxruntime.InferenceSession(identity(), providers=[wanted]).get_providers()

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.align import ARCFACE, arcface_crop, dlib_crop
+from models.network import Network, NetworkError
 from realtime.frame import Image, Points, RealtimeError
 
 Embedding = NDArray[np.float64]
@@ -81,8 +82,7 @@ class Dlib:
 class Onnx:
     """A recogniser of the ArcFace family in a file: RGB 112 x 112, (x - 127.5) / 127.5, aligned to arcface_112_v2."""
 
-    session: Any
-    input: str
+    network: Network
     sha256: str
     name: str
     distances: bool = False
@@ -90,20 +90,21 @@ class Onnx:
     @classmethod
     def open(cls, path: Path) -> Onnx:
         """Load a file; raises RealtimeError for what is no model, or has other inputs and outputs than an ArcFace."""
-        from models.session import open_session
+        from models.session import Runtime, Session
 
+        if not path.is_file():
+            raise RealtimeError(f"There is no judge {path}; give dlib or an ONNX file of the ArcFace family.")
         try:
-            session = open_session(path)
-        except FileNotFoundError:
-            raise RealtimeError(f"There is no judge {path}; give dlib or an ONNX file of the ArcFace family.") from None
-        except ValueError as error:
-            raise RealtimeError(f"The judge {path.name} cannot be read as an ONNX model ({error}).") from None
-        inputs, outputs = session.get_inputs(), session.get_outputs()
-        wanted = f"one input (1 or N, 3, {ARCFACE}, {ARCFACE}) of float and one output (1 or N, d)"
+            # Always the same numbers, whatever the machine has.
+            network = Session(path, Runtime(("CPU",)))
+        except NetworkError as error:
+            raise RealtimeError(f"The judge {path.name} cannot be read as an ONNX model ({str(error).rstrip('.')}).") from None
+        inputs, outputs = network.inputs, network.outputs
+        wanted = f"one input (1 or N, 3, {ARCFACE}, {ARCFACE}) of float32 and one output (1 or N, d)"
         got = ", ".join(f"{part.name} {_shape(part.shape)} {part.type}" for part in [*inputs, *outputs])
-        if len(inputs) != 1 or inputs[0].type != "tensor(float)" or not _fits(inputs[0].shape, (1, 3, ARCFACE, ARCFACE)):
+        if len(inputs) != 1 or inputs[0].type != "float32" or not _fits(inputs[0].shape, (1, 3, ARCFACE, ARCFACE)):
             raise RealtimeError(f"The judge {path.name} does not look at faces as the ArcFace family does: got {got}, expected {wanted}.")
-        judge = cls(session, inputs[0].name, sha256(path), path.stem)
+        judge = cls(network, sha256(path), path.stem)
         found = judge._run(np.zeros((1, 3, ARCFACE, ARCFACE), np.float32))
         if len(outputs) != 1 or found.ndim != 2 or found.shape[0] != 1 or found.shape[1] < 8:
             raise RealtimeError(f"The judge {path.name} gives no embedding: got output {_shape(found.shape)}, expected {wanted}.")
@@ -115,7 +116,7 @@ class Onnx:
         return np.asarray(self._run((face.astype(np.float32) - np.float32(127.5)) / np.float32(127.5))[0])
 
     def _run(self, pixels: NDArray[np.float32]) -> Embedding:
-        return np.asarray(self.session.run(None, {self.input: pixels})[0], np.float64)
+        return np.array(self.network({self.network.inputs[0].name: pixels})[0], np.float64)
 
 
 def open_judges(names: list[str], engines: list[str]) -> list[Judge]:
@@ -147,13 +148,13 @@ def cosine(first: Embedding, second: Embedding) -> Embedding:
     return np.asarray((first * second).sum(axis=-1) / np.maximum(lengths, 1e-12))
 
 
-def _fits(shape: list[Any], wanted: tuple[int, ...]) -> bool:
-    """Whether a model takes this shape; names and None in it stand for any number."""
-    return len(shape) == len(wanted) and all(not isinstance(size, int) or size == want for size, want in zip(shape, wanted, strict=True))
+def _fits(shape: tuple[int | None, ...], wanted: tuple[int, ...]) -> bool:
+    """Whether a model takes this shape; None in it stands for any number."""
+    return len(shape) == len(wanted) and all(size in (None, want) for size, want in zip(shape, wanted, strict=True))
 
 
-def _shape(shape: Any) -> str:
-    return f"({', '.join(map(str, shape))})"
+def _shape(shape: tuple[int | None, ...]) -> str:
+    return f"({', '.join('any' if size is None else str(size) for size in shape)})"
 
 
 __all__ = ["CONDITIONED", "DLIB_SAME", "Dlib", "Embedding", "Judge", "Onnx", "cosine", "open_judges", "sha256"]
