@@ -1,0 +1,179 @@
+"""The folder of models, and the list of what is in it: a JSON file that is replaced in one step and locked while it changes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import IO, Any
+
+from models.network import NetworkError
+
+VERSION = 1
+_LIST = "swapcam.json"
+_log = logging.getLogger("models")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A model that is known to be here.
+
+    file: its name in the folder, or a whole path elsewhere.  size, time: bytes and time of change (ns) when sha256 was last checked.
+    origin: pulled, added, or found (somebody else put it in the folder).  source: where it came from.
+    commercial: yes, no or unknown.  verified: whether sha256 is one that was known before the file came.
+    """
+
+    file: str
+    sha256: str
+    size: int
+    time: int
+    role: str
+    family: str
+    origin: str
+    source: str
+    licence: str
+    commercial: str
+    verified: bool
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Entries by name, and the licences that were accepted: name -> licence, date (ISO 8601, UTC)."""
+
+    entries: dict[str, Entry] = field(default_factory=dict)
+    accepted: dict[str, tuple[str, str]] = field(default_factory=dict)
+
+
+def home() -> Path:
+    """Where our own models are: $SWAPCAM_HOME, else the platform's folder for user data; `models` in it."""
+    root = os.environ.get("SWAPCAM_HOME")
+    if root:
+        return Path(root).expanduser() / "models"
+    from platformdirs import user_data_dir
+
+    return Path(user_data_dir("swapcam", appauthor=False)) / "models"
+
+
+def folder() -> Path:
+    """Where models are looked for and put: $SWAPCAM_MODELS, else our own folder."""
+    other = os.environ.get("SWAPCAM_MODELS")
+    return Path(other).expanduser() if other else home()
+
+
+def load() -> Ledger:
+    """The list; an empty one where there is none.  A damaged one is set aside, and said so once in the log of `models`.
+
+    Raises NetworkError for one that cannot be read or that a newer version wrote.
+    """
+    path = _path()
+    try:
+        return _parse(json.loads(path.read_text(encoding="utf-8")), path)
+    except FileNotFoundError:
+        return Ledger()
+    except OSError as error:
+        raise NetworkError(f"The list of models {path} cannot be read: {error.strerror or error}.") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        aside = path.with_name(f"{path.name}.damaged")
+        with suppress(OSError):
+            path.replace(aside)
+        again = "models are found again by their file names, and your own are to be added again (swapcam models add FILE)"
+        _log.warning("The list of models was damaged (%s) and is now %s; %s.", str(error).splitlines()[0], aside, again)
+        return Ledger()
+
+
+@contextmanager
+def changing() -> Iterator[Ledger]:
+    """The list to be changed; stored at the end, where nothing failed.  Raises NetworkError."""
+    path = _path()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with locked(path.with_name(f".{path.name}.lock"), wait=10.0) as free:
+            if not free:
+                raise NetworkError(f"Another program is changing the list of models {path}; try again.")
+            ledger = load()
+            yield ledger
+            _write(path, ledger)
+    except OSError as error:
+        raise NetworkError(f"The list of models {path} cannot be written: {error.strerror or error}.") from error
+
+
+@contextmanager
+def locked(path: Path, wait: float = 0.0) -> Iterator[bool]:
+    """Hold a lock file against other programs and threads; False where another holds it for `wait` seconds.
+
+    The system frees it when the program ends, however that happens; the empty file stays.
+    """
+    with path.open("a+b") as file:
+        end = time.monotonic() + wait
+        while not (free := _take(file)) and time.monotonic() < end:
+            time.sleep(0.05)
+        yield free
+
+
+def _take(file: IO[bytes]) -> bool:
+    try:
+        if os.name == "nt":
+            import msvcrt
+
+            file.seek(0)
+            windows: Any = msvcrt
+            windows.locking(file.fileno(), windows.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return False
+    except OSError:
+        # A file system without locks.
+        return True
+    return True
+
+
+def _path() -> Path:
+    """The list lies in the folder, or among our own where that one cannot be written."""
+    place = folder()
+    if place == home() or not place.exists() or os.access(place, os.W_OK):
+        return place / _LIST
+    return home() / f"{hashlib.sha256(str(place.absolute()).encode()).hexdigest()[:12]}.json"
+
+
+def _parse(stored: dict[str, Any], path: Path) -> Ledger:
+    if int(stored["version"]) > VERSION:
+        raise NetworkError(f"{path} has format {stored['version']}; this version of swapcam reads format {VERSION}: update it.")
+    names = {part.name for part in fields(Entry)}
+    entries = {name: Entry(**{key: value for key, value in entry.items() if key in names}) for name, entry in stored["models"].items()}
+    for name, entry in entries.items():
+        if not isinstance(entry.file, str) or not isinstance(entry.sha256, str) or not isinstance(entry.size, int):
+            raise TypeError(f"got {entry} for {name}, expected a file, a hash and a size")
+    return Ledger(entries, {name: (licence, date) for name, (licence, date) in stored["accepted"].items()})
+
+
+def _write(path: Path, ledger: Ledger) -> None:
+    stored = {
+        "version": VERSION,
+        "models": {name: asdict(entry) for name, entry in sorted(ledger.entries.items())},
+        "accepted": dict(sorted(ledger.accepted.items())),
+    }
+    number, temporary = tempfile.mkstemp(prefix=".", suffix=".part", dir=path.parent)
+    try:
+        with os.fdopen(number, "w", encoding="utf-8") as file:
+            json.dump(stored, file, indent=1, ensure_ascii=False)
+            file.flush()
+            os.fsync(file.fileno())
+        # Nothing in it is private, and others may share the folder.
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+__all__ = ["Entry", "Ledger", "changing", "folder", "home", "load", "locked"]

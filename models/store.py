@@ -1,0 +1,230 @@
+"""Models that are here: found by name with their hash checked, verified and removed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from models import ledger, weights
+from models.ledger import Entry
+from models.network import NetworkError
+from models.weights import Licence, Weights
+
+Advance = Callable[[int], None]
+_ENDINGS = (".onnx", ".dfm")
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A model that is here and whose hash is what it was.
+
+    role, family: as in models.weights; "" where only its inputs and outputs can tell (a file given by its path).
+    commercial: yes, no or unknown.  sha256: "" where it was not asked for.
+    """
+
+    name: str
+    path: Path
+    role: str
+    family: str
+    licence: str
+    commercial: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What verifying one model found: ok, changed (got is not what was expected), or missing."""
+
+    name: str
+    path: Path
+    state: Literal["ok", "changed", "missing"]
+    got: str
+    expected: tuple[str, ...]
+
+
+def locate(name: str, licence: Licence = "any") -> Path:
+    """The file of a model: of a name of the table, of a name that the user gave to a file, or of a path to a file.
+
+    licence: permissive refuses what may not be used commercially or does not say.  Raises NetworkError with what to do.
+    """
+    return find(name, licence).path
+
+
+def find(name: str, licence: Licence = "any") -> Held:
+    """The same with what is known of it.  Its sha256 is compared once, and again where size or time of change differ."""
+    known = ledger.load().entries
+    row = weights.find(name)
+    key = name if name in known or row is None else row.name
+    if key not in known and row is None and _is_path(name):
+        return _by_path(Path(name).expanduser(), licence)
+    entry = known.get(key) or (_found(row) if row else None)
+    if entry is None:
+        raise NetworkError(_absent(name, row, licence, tuple(known)))
+    check_licence(key, entry.licence, entry.commercial, licence)
+    path = place(entry)
+    entry = _checked(key, entry, path)
+    return Held(key, path, entry.role, entry.family, entry.licence, entry.commercial, entry.sha256)
+
+
+def check_licence(name: str, licence: str, commercial: str, wanted: Licence) -> None:
+    """Raise NetworkError for a model that `models.licence: permissive` refuses."""
+    if wanted == "permissive" and commercial != "yes":
+        why = "forbids commercial use" if commercial == "no" else "does not say whether it may be used commercially"
+        what = f"its licence ({licence}) {why}" if licence != "unknown" else "its licence is not known"
+        others = "swapcam models list --licence permissive shows what is not"
+        hint = others if weights.find(name) else "say what it is with swapcam models add FILE --licence NAME"
+        raise NetworkError(f"{name} is refused under models.licence: permissive, because {what}; {hint}.")
+
+
+def place(entry: Entry) -> Path:
+    """Where the file of an entry is."""
+    return ledger.folder() / entry.file
+
+
+def hashed(path: Path, advance: Advance = lambda count: None) -> str:
+    """The sha256 of a file in hexadecimal; `advance` is told the bytes of each block.  Raises NetworkError."""
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+                advance(len(block))
+    except OSError as error:
+        raise NetworkError(f"{path} cannot be read: {error.strerror or error}.") from error
+    return digest.hexdigest()
+
+
+def present(row: Weights) -> Path | None:
+    """The file of a row in the folder, by any of the names it goes by."""
+    return next((path for name in row.files if (path := ledger.folder() / name).is_file()), None)
+
+
+def verify(names: tuple[str, ...] = (), advance: Advance = lambda count: None) -> list[Check]:
+    """Read every model that is here, or these, and compare its hash; raises NetworkError for a name that is not here."""
+    known = dict(ledger.load().entries)
+    for row in weights.TABLE:
+        if row.name not in known and (entry := _found(row)):
+            known[row.name] = entry
+    keys = [found.name if (found := weights.find(name)) and name not in known else name for name in names]
+    for name, key in zip(names, keys, strict=True):
+        if key not in known:
+            raise NetworkError(_absent(name, weights.find(name), "any", tuple(known)))
+    return [_verified(name, known[name], advance) for name in keys or known]
+
+
+def remove(name: str) -> Path | None:
+    """Forget a model and delete its file; None where the file is not ours to delete (--link, or somebody else put it there)."""
+    row = weights.find(name)
+    with ledger.changing() as book:
+        key = name if name in book.entries or row is None else row.name
+        entry = book.entries.get(key)
+        if entry is None:
+            theirs = present(row) if row else None
+            if theirs:
+                raise NetworkError(f"{theirs} was not put there by swapcam; delete it yourself.")
+            raise NetworkError(f"{name} is not here{_nearly(name, tuple(book.entries))}.")
+        path = place(entry)
+        ours = entry.origin in ("pulled", "added") and Path(entry.file).name == entry.file
+        if ours:
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                raise NetworkError(f"{path} cannot be deleted: {error.strerror or error}.") from error
+        del book.entries[key]
+    return path if ours else None
+
+
+def _is_path(name: str) -> bool:
+    return name.lower().endswith(_ENDINGS) or os.sep in name or "/" in name or name.startswith("~")
+
+
+def _by_path(path: Path, licence: Licence) -> Held:
+    """A file that the user names; what it is can be known by its hash alone, which is asked for where the licence matters."""
+    if not path.is_file():
+        raise NetworkError(f"There is no model file {path}.")
+    if licence == "any":
+        return Held(path.stem, path, "", "", "unknown", "unknown", "")
+    sha256 = hashed(path)
+    row = weights.by_hash(sha256)
+    own = next((entry for entry in ledger.load().entries.values() if entry.sha256 == sha256), None)
+    held = own or row or Held(path.stem, path, "", "", "unknown", "unknown", sha256)
+    check_licence(path.name, held.licence, held.commercial, licence)
+    return Held(path.stem, path, held.role, held.family, held.licence, held.commercial, sha256)
+
+
+def _found(row: Weights) -> Entry | None:
+    """An entry for a file of the table that somebody put in the folder; never checked yet (time 0)."""
+    path = present(row)
+    if path is None:
+        return None
+    what = (row.role, row.family, "found", str(path), row.licence, row.commercial, bool(row.hashes))
+    return Entry(path.name, row.sha256, path.stat().st_size, 0, *what)
+
+
+def _checked(name: str, entry: Entry, path: Path) -> Entry:
+    """The entry, its hash compared where that was not done since the file changed; raises NetworkError."""
+    try:
+        now = path.stat()
+    except OSError as error:
+        raise NetworkError(f"{path}, the file of {name}, is gone; {_again(name, path, False)}.") from error
+    if (now.st_size, now.st_mtime_ns) == (entry.size, entry.time):
+        return entry
+    expected = _expected(name, entry)
+    if not expected:
+        how = f"look where it comes from, then: swapcam models add {path}"
+        raise NetworkError(f"{path} has the name of {name}, but nobody is known to have said its sha256; {how}.")
+    got, theirs = hashed(path), entry.origin == "found"
+    if got not in expected:
+        where = f"{path}, the file of {name}, is not what it should be"
+        raise NetworkError(f"{where}; got sha256 {got}, expected {' or '.join(expected)}; {_again(name, path, theirs)}.")
+    entry = replace(entry, sha256=got, size=now.st_size, time=now.st_mtime_ns)
+    # Where nothing can be written, it is compared every time.
+    with suppress(NetworkError), ledger.changing() as book:
+        book.entries[name] = entry
+    return entry
+
+
+def _expected(name: str, entry: Entry) -> tuple[str, ...]:
+    """Hashes that the file of an entry may have: the one it had, or those of the table for what was only found."""
+    row = weights.find(name)
+    return row.hashes if entry.time == 0 and row else (entry.sha256,)
+
+
+def _verified(name: str, entry: Entry, advance: Advance) -> Check:
+    path, expected = place(entry), _expected(name, entry)
+    if not path.is_file():
+        return Check(name, path, "missing", "", expected)
+    got = hashed(path, advance)
+    return Check(name, path, "ok" if got in expected else "changed", got, expected)
+
+
+def _absent(name: str, row: Weights | None, licence: Licence, own: tuple[str, ...]) -> str:
+    if row is None:
+        return f"There is no model {name}{_nearly(name, own)}; swapcam models list shows all."
+    check_licence(row.name, row.licence, row.commercial, licence)
+    if not row.urls:
+        return f"{row.name} is not here, and nobody serves it ({row.note}): swapcam models add FILE."
+    size = f"{row.size / 1e6:.0f} MB, " if row.size else ""
+    return f"{row.name} is not here: swapcam models pull {row.name} ({size}licence {row.licence})."
+
+
+def _nearly(name: str, own: tuple[str, ...]) -> str:
+    found = weights.near(name, own)
+    return f"; did you mean {' or '.join(found)}?" if found else ""
+
+
+def _again(name: str, path: Path, theirs: bool) -> str:
+    """What to do about a file that is gone or other than it should be; theirs: somebody else put it in the folder."""
+    row = weights.find(name)
+    pull = f"swapcam models pull {row.name}" if row and row.urls else ""
+    if theirs:
+        return f"move it away{f' and {pull}' if pull else ''}, or, if you know it to be right, swapcam models add {path} --name {name}"
+    return pull or f"swapcam models remove {name}, and add it again"
+
+
+__all__ = ["Check", "Held", "check_licence", "find", "hashed", "locate", "place", "present", "remove", "verify"]
