@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -134,7 +135,11 @@ class Running:
             raise ProviderError("it can do no part of this network")
         self._values, self._failures = values, failures
         on_gpu = variant.provider in ("TensorRT", "CUDA")
-        self._call: Host | Device | None = Device(session, self.outputs, make) if on_gpu else Host(session, self.outputs)
+        bound = self.outputs
+        if any(None in port.shape for port in self.inputs):
+            # Some files take pictures of any size and say that their outputs have the sizes of one of them (SCRFD).
+            bound = tuple(replace(port, shape=(None,) * len(port.shape)) for port in bound)
+        self._call: Host | Device | None = Device(session, bound, make) if on_gpu else Host(session, bound)
 
     def __call__(self, arrays: Mapping[str, Array]) -> list[Array]:
         """The outputs; raises ProviderError."""
