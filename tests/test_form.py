@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from models.families import form
-from models.families.form import IMAGENET, SIGNED, UNIT, Form, plane
+from models.families.form import IMAGENET, SIGNED, UNIT, Form, copy, plane
 
 Bytes = NDArray[np.uint8]
 
@@ -137,3 +137,21 @@ def test_a_plane_is_shares_as_pixels() -> None:
     np.testing.assert_array_equal(plane(values), [[0, 0, 26], [128, 255, 255]])
     with pytest.raises(ValueError, match="not finite"):
         plane(np.array([[np.nan]], np.float32))
+
+
+def test_pixels_are_copied_wherever_they_lie_and_compiled_once() -> None:
+    image = _picture(8, 12, 20)
+    locked, out = image.copy(), np.zeros((6, 10, 3), np.uint8)
+    locked.flags.writeable = False
+    copy(image[1::2, ::2], out)
+    np.testing.assert_array_equal(out, image[1::2, ::2])
+    compiled = len(form._copy.signatures)
+    whole = np.zeros_like(image)
+    copy(locked, whole)
+    np.testing.assert_array_equal(whole, image)
+    copy(out, whole[1::2, 1::2])
+    np.testing.assert_array_equal(whole[1::2, 1::2], out)
+    np.testing.assert_array_equal(whole[::2], image[::2])
+    assert len(form._copy.signatures) == compiled
+    with pytest.raises(ValueError, match=r"got a picture \(12, 20, 3\), expected \(6, 10, 3\)"):
+        copy(image, out)

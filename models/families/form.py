@@ -85,9 +85,21 @@ def plane(values: Array, deviation: float = 255.0, mean: float = 0.0) -> Bytes:
     return out
 
 
+def copy(image: Bytes, out: Bytes) -> None:
+    """Copy pixels (h, w, 3) uint8 that lie apart, or are to; numpy takes nine times as long."""
+    if image.shape != out.shape:
+        raise ValueError(f"got a picture {image.shape}, expected {out.shape}")
+    # Turned like this all pictures are of one type to numba, wherever their pixels lie.
+    _copy(_locked(image).transpose(2, 0, 1), out.transpose(2, 0, 1))
+
+
 def _constant(array: Array) -> Array:
+    return _locked(np.ascontiguousarray(array))
+
+
+def _locked(array: Array) -> Array:
     # What may be written and what may not are two types to numba, and would be compiled twice.
-    shown = np.ascontiguousarray(array).view()
+    shown = array.view()
     shown.flags.writeable = False
     return shown
 
@@ -101,6 +113,17 @@ def _look_up(image: Bytes, table: Array, out: Array) -> None:
             out[y, x, 0] = table[0, image[y, x, 0]]
             out[y, x, 1] = table[1, image[y, x, 1]]
             out[y, x, 2] = table[2, image[y, x, 2]]
+
+
+@numba.njit(cache=True, nogil=True)
+def _copy(image: Bytes, out: Bytes) -> None:
+    """Planes (3, h, w) into others."""
+    height, width = image.shape[1:]
+    for y in range(height):
+        for x in range(width):
+            out[0, y, x] = image[0, y, x]
+            out[1, y, x] = image[1, y, x]
+            out[2, y, x] = image[2, y, x]
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
@@ -123,4 +146,4 @@ SIGNED = Form(mean=(127.5, 127.5, 127.5), deviation=(127.5, 127.5, 127.5))
 IMAGENET = Form(mean=(123.675, 116.28, 103.53), deviation=(58.395, 57.12, 57.375))
 """RGB with the mean and deviation of ImageNet."""
 
-__all__ = ["Form", "IMAGENET", "SIGNED", "UNIT", "plane"]
+__all__ = ["Form", "IMAGENET", "SIGNED", "UNIT", "copy", "plane"]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import align
-from models.families.form import IMAGENET, SIGNED, UNIT, Form, plane
+from models.families.form import IMAGENET, SIGNED, UNIT, Form, copy, plane
 from models.families.masks import soften
 from models.families.pick import pick
 from models.families.ports import Want
@@ -136,7 +136,9 @@ class Swapper:
         self._buffer = np.empty(family.takes.shape(self.size), self._target.type)
         self._morph: tuple[float, Mapping[str, Array]] = (-1.0, {})
         # Compiled now, not in the first frame.
-        family.gives.unpack(family.takes.pack(np.zeros((self.size, self.size, 3), np.uint8), self._buffer))
+        blank = np.zeros((self.size, self.size, 3), np.uint8)
+        family.gives.unpack(family.takes.pack(blank, self._buffer))
+        copy(blank, blank)
 
     def source(self, portraits: Sequence[Portrait], recognise: Recognise | None = None, convert: Convert | None = None) -> Latent:
         """What the network is fed for whoever is in these portraits, of one person.
@@ -203,11 +205,14 @@ class Swapper:
             raise ValueError(f"got a crop {crop.shape}, expected {self.size} px times {_BOOSTS[0]} to {_BOOSTS[-1]}")
         if times == 1:
             return self(crop, latent, morph)
-        picture, mask = np.empty_like(crop), None
+        picture, mask = np.empty(crop.shape, np.uint8), None
+        phase = np.empty((self.size, self.size, 3), np.uint8)
         for row in range(times):
             for column in range(times):
                 here = np.s_[row::times, column::times]
-                picture[here], part = self(crop[here], latent, morph)
+                copy(crop[here], phase)
+                made, part = self(phase, latent, morph)
+                copy(made, picture[here])
                 if part is not None:
                     mask = np.empty(crop.shape[:2], np.uint8) if mask is None else mask
                     mask[here] = part
