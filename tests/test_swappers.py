@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from onnx_making import HALF, Counted, Swap
 
 from models import align
-from models.families import enhancers, masks, swappers
+from models.families import detectors, enhancers, masks, points, recognisers, swappers
 from models.families.form import SIGNED, UNIT, Form
 from models.families.sources import Embedding, Latent, Picture
 from models.families.swappers import FAMILIES, Family, Swapper, open_swapper
@@ -420,7 +420,7 @@ def test_every_file_is_of_one_role(opened: Callable[[Swap], Session], tmp_path: 
     for name, size, weight in (("gfpgan", 512, None), ("gpen_256", 256, None), ("codeformer", 512, "weight")):
         files[name] = Session(making.enhancer(tmp_path / f"{name}.onnx", size, weight))
     for name, network in files.items():
-        rows = [row for role in (swappers, masks, enhancers) for row in role.FAMILIES]
+        rows = [row for role in (swappers, masks, enhancers, detectors, points, recognisers) for row in role.FAMILIES]
         fitting = [row for row in rows if row.fits(network.inputs, network.outputs)]
         assert name in [row.name for row in fitting]
         assert len({row.role for row in fitting}) == 1, name
