@@ -97,9 +97,9 @@ def variants(provider: str, precision: str, fixed: bool, checked: bool, device: 
     """The ways to try a provider, best first.
 
     fixed: every size is known, as a CUDA graph needs it.  checked: there is something to compare fp16 on; auto takes none unseen.
-    device: of OpenVINO, whose CPU has nothing to gain from fp16.
+    device: of OpenVINO.
     """
-    able = provider in (*_CONVERTED, "TensorRT") or device.startswith(("GPU", "NPU"))
+    able = provider in (*_CONVERTED, "TensorRT", "OpenVINO")
     half = able and (precision == "fp16" or (precision == "auto" and checked))
     halves = (True, False) if half else (False,)
     graphs = (True, False) if provider in ("TensorRT", "CUDA") and fixed else (False,)
@@ -170,7 +170,7 @@ def _openvino(variant: Variant, runtime: Runtime, folder: Path | None, version: 
         result = {"device_type": device, "precision": "FP16" if variant.half else "FP32"}
         result |= {"num_of_threads": str(runtime.threads)} if runtime.threads else {}
         return result | ({"cache_dir": str(folder)} if folder is not None else {})
-    # A processor with bfloat16 would use it unasked.
+    # Said outright, because unsaid the device chooses. For f16 a processor takes bfloat16, where it has that, and else f32.
     config = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f16" if variant.half else "f32"}
     if runtime.threads and device == "CPU":
         config["INFERENCE_NUM_THREADS"] = str(runtime.threads)
