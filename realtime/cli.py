@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,12 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from realtime.keys import HELP
-from realtime.terminal import Plain, heard, progress
+from realtime.shelf import app as shelf
+from realtime.terminal import heard, plainly, progress
 
 # Everything heavy is imported where it is used, so that --help and --version answer at once.
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from realtime.config import Settings
     from realtime.meter import Statistics
 
@@ -28,6 +24,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(shelf)
 
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")]
 Face = Annotated[int | None, typer.Option("--face", min=1, help="Which face of a photo with several, counted from the left from 1.")]
@@ -81,7 +78,7 @@ def run(
     json: Annotated[Path | None, typer.Option(help="Write the closing figures as JSON.")] = None,
 ) -> None:
     """Swap the face in front of the camera."""
-    with _plainly() as console:
+    with plainly() as console:
         from realtime.build import build
         from realtime.machine.home import expanded
         from realtime.meter import write
@@ -116,7 +113,7 @@ def enrol(
     overwrite: Overwrite = False,
 ) -> None:
     """Check photos and short videos of a person and keep the face under a name, with the statement that the person agreed."""
-    with _plainly() as console:
+    with plainly() as console:
         from contextlib import closing
 
         from models.detector import Detector
@@ -149,7 +146,7 @@ def _ask(name: str) -> None:
 @app.command()
 def identities(remove: Annotated[str | None, typer.Option("--remove", help="Delete this one.")] = None) -> None:
     """List everybody enrolled, or delete one."""
-    with _plainly():
+    with plainly():
         from realtime.people import identities as store
 
         if remove:
@@ -170,7 +167,7 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder for swapcam-demo.mp4 and swapcam-demo.png, replaced where they exist.")] = Path(),
 ) -> None:
     """See it work without camera, photo or download: one portrait, moved like a person, wears the face of another."""
-    with _plainly():
+    with plainly():
         from realtime.demo import demo as show
 
         figures, files = show(seconds, out)
@@ -180,7 +177,7 @@ def demo(
 @app.command()
 def doctor() -> None:
     """Say what this machine has of what swapcam needs, and the command that fixes what is missing."""
-    with _plainly():
+    with plainly():
         from rich.console import Console
 
         from realtime.doctor import examine, status
@@ -199,7 +196,7 @@ def doctor() -> None:
 @app.command()
 def cameras() -> None:
     """List the cameras and their modes."""
-    with _plainly():
+    with plainly():
         from realtime.machine.devices import cameras as find
         from realtime.machine.devices import summary
 
@@ -221,31 +218,6 @@ def _summary(figures: Statistics, files: list[Path]) -> None:
     with heard():
         for line in [*summary(figures), *(f"Written  {path}" for path in files)]:
             typer.echo(line)
-
-
-@contextmanager
-def _plainly() -> Iterator[Console]:
-    """The log in plain lines on stderr; what the user can fix as one sentence and exit status 2."""
-    from rich.console import Console
-
-    from realtime.frame import RealtimeError
-
-    console = Console(stderr=True)
-    loggers = [logging.getLogger(name) for name in ("realtime", "models")]
-    handler = Plain(console)
-    for logger in loggers:
-        logger.addHandler(handler)
-        logger.setLevel(logging.INFO)
-    try:
-        yield console
-    except RealtimeError as error:
-        typer.echo(f"swapcam: {error}", err=True)
-        raise typer.Exit(2) from None
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
-    finally:
-        for logger in loggers:
-            logger.removeHandler(handler)
 
 
 __all__ = ["app", "main"]

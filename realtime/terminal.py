@@ -1,4 +1,4 @@
-"""What a terminal shows while the loop runs: the log in plain lines and, for a file, a bar."""
+"""What a terminal shows: the log in plain lines, mistakes as one sentence and, for a file that the loop runs through, a bar."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
+
+import typer
 
 # rich is imported late, so that --help and --version answer at once.
 if TYPE_CHECKING:
@@ -59,4 +61,30 @@ def heard() -> Iterator[None]:
         yield
 
 
-__all__ = ["Plain", "heard", "progress"]
+@contextmanager
+def plainly() -> Iterator[Console]:
+    """The log in plain lines on stderr; what the user can fix as one sentence and exit status 2."""
+    from rich.console import Console
+
+    from models.network import NetworkError
+    from realtime.frame import RealtimeError
+
+    console = Console(stderr=True)
+    loggers = [logging.getLogger(name) for name in ("realtime", "models")]
+    handler = Plain(console)
+    for logger in loggers:
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+    try:
+        yield console
+    except (RealtimeError, NetworkError) as error:
+        typer.echo(f"swapcam: {error}", err=True)
+        raise typer.Exit(2) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+    finally:
+        for logger in loggers:
+            logger.removeHandler(handler)
+
+
+__all__ = ["Plain", "heard", "plainly", "progress"]

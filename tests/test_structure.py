@@ -17,6 +17,7 @@ _NAMES = [str(path.relative_to(_ROOT)) for path in _FILES]
 _LEVELS = {
     "realtime.__main__": 9,
     "realtime.cli": 8,
+    "realtime.shelf": 7,
     "realtime.demo": 7,
     "realtime.build": 6,
     "realtime.loop": 5,
