@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from models import ledger, weights
+from models import ledger, outline, weights
 from models.ledger import Entry
 from models.network import NetworkError
 from models.weights import Licence, Weights
@@ -144,17 +144,28 @@ def _is_path(name: str) -> bool:
 
 
 def _by_path(path: Path, licence: Licence) -> Held:
-    """A file that the user names; what it is can be known by its hash alone, which is asked for where the licence matters."""
-    if not path.is_file():
-        raise NetworkError(f"There is no model file {path}.")
+    """A file that the user names; whose it is can be known by its hash alone, which is asked for where the licence matters."""
     if licence == "any":
-        return Held(path.stem, path, "", "", "unknown", "unknown", "")
+        return Held(path.stem, path, *_seen(path), "unknown", "unknown", "")
     sha256 = hashed(path)
-    row = weights.by_hash(sha256)
     own = next((entry for entry in ledger.load().entries.values() if entry.sha256 == sha256), None)
-    held = own or row or Held(path.stem, path, "", "", "unknown", "unknown", sha256)
+    held = own or weights.by_hash(sha256) or Held(path.stem, path, "", "", "unknown", "unknown", sha256)
     check_licence(path.name, held.licence, held.commercial, licence)
     return Held(path.stem, path, held.role, held.family, held.licence, held.commercial, sha256)
+
+
+def _seen(path: Path) -> tuple[str, str]:
+    """The role and family of a file by its inputs and outputs; "" where they leave that open."""
+    from models.families.signature import fitting, recognise
+
+    seen = outline.read(path)
+    try:
+        kind = recognise(seen, path.name)
+    except NetworkError as error:
+        if not fitting(seen.inputs, seen.outputs):
+            raise NetworkError(f"{path}: {error}") from error
+        return "", ""
+    return kind.role, kind.family
 
 
 def _found(row: Weights) -> Entry | None:

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from models.families import detectors, enhancers, masks, swappers
+from models.families import detectors, enhancers, masks, points, recognisers, swappers
 from models.families.ports import shown
 from models.families.sources import Embedding
 from models.network import NetworkError, Port
 from models.outline import Outline
 
-_MODULES = (detectors, swappers, masks, enhancers)
+_MODULES = (detectors, points, recognisers, swappers, masks, enhancers)
 
 
 @dataclass(frozen=True, slots=True)
