@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from models.network import Array
-from models.rewrite.graph import Graph, attributes, plain
+from models.rewrite.graph import Graph
+from models.rewrite.node import attributes, plain
 
 # Made for shapes and parameters: nothing that works on pictures alone.
 _KINDS = (
@@ -25,7 +26,7 @@ def fold(graph: Graph) -> int:
     before = len(graph.nodes)
     graph.sweep()
     while _known(graph):
-        pass
+        graph.renew()
     _bypass(graph)
     graph.sweep()
     return before - len(graph.nodes)

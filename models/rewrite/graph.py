@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any, TypeGuard
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from models.network import Array
+from models.rewrite.node import constant, ordered, used
 
 Shape = tuple[int | None, ...]
 Parts = tuple[Any, dict[str, Array]]
@@ -49,7 +50,7 @@ class Graph:
         self.outputs = [_copy(port) for port in graph.output]
         self.nodes: list[Any] = []
         for node in graph.node:
-            value = _constant(node)
+            value = constant(node)
             if value is None:
                 self.nodes.append(_copy(node))
             else:
@@ -80,6 +81,10 @@ class Graph:
             self._ports = self._infer()
         found = self._ports[name]
         return self._said[name] if name in self._said and not found.type.tensor_type.HasField("shape") else found
+
+    def renew(self) -> None:
+        """Have shapes worked out again, now that more is constant."""
+        self._ports = {}
 
     def makers(self) -> dict[str, Any]:
         """The node that makes each tensor."""
@@ -124,9 +129,21 @@ class Graph:
     def sweep(self) -> None:
         """Drop nodes and constants that no output depends on, and bring the nodes into an order in which they can run."""
         makers = self.makers()
-        self.nodes = _ordered([makers[port.name] for port in self.outputs if port.name in makers], makers)
+        self.nodes = ordered([makers[port.name] for port in self.outputs if port.name in makers], makers)
         wanted = {name for node in self.nodes for name in used(node)} | {port.name for port in self.outputs}
         self.constants = {name: value for name, value in self.constants.items() if name in wanted}
+
+    def part(self, inputs: Sequence[Any], outputs: Sequence[Any]) -> Graph:
+        """The part of this graph that lies between tensors, given as ValueInfoProto; constants are shared, not copied."""
+        import copy
+
+        other = copy.copy(self)
+        known = {port.name for port in inputs}
+        other.inputs, other.outputs = [_copy(port) for port in inputs], [_copy(port) for port in outputs]
+        other.nodes = [_copy(node) for node in self.nodes if not known & set(node.output)]
+        other._frame, other._taken, other._ports = _copy(self._frame), set(self._taken), {}
+        other.sweep()
+        return other
 
     def parts(self, above: int = 2**16) -> Parts:
         """The model, with the values of constants of more than `above` bytes beside it."""
@@ -156,7 +173,7 @@ class Graph:
         from onnx import ValueInfoProto, helper, numpy_helper, shape_inference
 
         model = _copy(self._frame)
-        model.graph.node.extend(_ordered(self.nodes, self.makers()))
+        model.graph.node.extend(ordered(self.nodes, self.makers()))
         model.graph.input.extend(self.inputs)
         for name, value in self.constants.items():
             if value.size > _SMALL:
@@ -167,61 +184,6 @@ class Graph:
         graph = shape_inference.infer_shapes(model, data_prop=True).graph
         unknown = {name: ValueInfoProto(name=name) for node in self.nodes for name in node.output}
         return unknown | {port.name: port for port in (*graph.value_info, *graph.input, *graph.output)}
-
-
-def used(node: Any) -> Iterator[str]:
-    """The names of the tensors that a node uses, also in graphs inside it."""
-    yield from (name for name in node.input if name)
-    for attribute in node.attribute:
-        for inner in (attribute.g, *attribute.graphs):
-            for child in inner.node:
-                yield from used(child)
-            yield from (port.name for port in inner.output)
-
-
-def attributes(node: Any) -> dict[str, Any]:
-    """A node's attributes as Python's own values; text as str."""
-    from onnx import helper
-
-    values = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
-    return {name: value.decode() if isinstance(value, bytes) else value for name, value in values.items()}
-
-
-def plain(node: Any, *kinds: str) -> TypeGuard[Any]:
-    """Whether a node is one of ONNX's own operators of these kinds."""
-    return node is not None and node.op_type in kinds and node.domain in ("", "ai.onnx")
-
-
-def _ordered(ends: Sequence[Any], makers: dict[str, Any]) -> list[Any]:
-    """The nodes that these depend on and they themselves, each after what it depends on."""
-    order, seen = [], dict[int, bool]()
-    stack = list(reversed(ends))
-    while stack:
-        node = stack[-1]
-        if id(node) in seen:
-            stack.pop()
-            if not seen[id(node)]:
-                seen[id(node)] = True
-                order.append(node)
-            continue
-        seen[id(node)] = False
-        before = [makers[name] for name in used(node) if name in makers]
-        stack.extend(other for other in reversed(before) if id(other) not in seen)
-    return order
-
-
-def _constant(node: Any) -> Array | None:
-    from onnx import numpy_helper
-
-    if not plain(node, "Constant") or len(node.attribute) != 1:
-        return None
-    attribute = node.attribute[0]
-    if attribute.name == "value":
-        return np.asarray(numpy_helper.to_array(attribute.t))
-    kinds = {"value_float": np.float32, "value_floats": np.float32, "value_int": np.int64, "value_ints": np.int64}
-    if attribute.name in kinds:
-        return np.asarray(attributes(node)[attribute.name], kinds[attribute.name])
-    return None
 
 
 def _declared(name: str, value: Array) -> Any:
@@ -239,4 +201,4 @@ def _copy(message: Any) -> Any:
     return other
 
 
-__all__ = ["Graph", "Parts", "Shape", "attributes", "plain", "used"]
+__all__ = ["Graph", "Parts", "Shape"]

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from models.network import Array
-from models.rewrite.graph import Graph, attributes, plain
+from models.rewrite.graph import Graph
+from models.rewrite.node import attributes, plain
 
 
 @dataclass(frozen=True, slots=True)
