@@ -8,38 +8,22 @@ import platform
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Literal
 
+from realtime.accelerators import accelerators
+from realtime.check import Check
 from realtime.frame import RealtimeError
 from realtime.machine import loopback
 
-State = Literal["ok", "warn", "fail"]
 _PACKAGES = ("mediapipe", "numpy", "numba", "av", "filterpy", "pydantic", "pyvirtualcam", "matplotlib", "scikit-image")
 _OPENCV = tuple(f"opencv-{name}" for name in ("python", "python-headless", "contrib-python", "contrib-python-headless"))
-_ONNXRUNTIME = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml", "onnxruntime-openvino", "onnxruntime-silicon")
 _LEAST_DISK = 2**30
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One line of the examination.
-
-    state: ok; warn: a part of swapcam is missing or slow; fail: swapcam cannot work here at all.
-    fix: the command or step that helps, "" where there is nothing to do.
-    """
-
-    name: str
-    state: State
-    text: str
-    fix: str = ""
 
 
 def examine() -> list[Check]:
     """Every check, the needed ones first; takes two or three seconds, opens cameras only to ask them."""
-    return [*_python(), *_packages(), *_opencv(), *_mediapipe(), *_onnxruntime(), *_cameras(), *_virtual_camera(), *_screen(), *_machine()]
+    return [*_python(), *_packages(), *_opencv(), *_mediapipe(), *accelerators(), *_cameras(), *_virtual_camera(), *_screen(), *_machine()]
 
 
 def status(checks: Sequence[Check]) -> int:
@@ -91,29 +75,6 @@ def _mediapipe() -> Iterator[Check]:
         yield Check("MediaPipe", "warn", f"{_version('mediapipe')}; swapcam is tested with 0.10.21 alone", mend)
     else:
         yield Check("MediaPipe", "ok", "0.10.21 with its models")
-
-
-def _onnxruntime() -> Iterator[Check]:
-    from models.session import usable
-
-    found = _found(_ONNXRUNTIME)
-    names = ", ".join(f"{name} {version}" for name, version in found.items())
-    best = "onnxruntime-gpu" if "onnxruntime-gpu" in found else "onnxruntime"
-    mend = f"pip uninstall -y {' '.join(found)} && pip install {best}" if found else f"pip install {best}"
-    if len(found) > 1:
-        yield Check("ONNX Runtime", "warn", f"several distributions overwrite one another: {names}", mend)
-        return
-    try:
-        providers = usable()
-    except (ImportError, AttributeError) as error:
-        yield Check("ONNX Runtime", "warn", f"{names}: {error} (only models of your own need it)", mend)
-        return
-    if not providers:
-        yield Check("ONNX Runtime", "warn", "not installed (only models of your own need it)", mend)
-        return
-    works = ", ".join(name for name, good in providers.items() if good) or "nothing"
-    listed = ", ".join(name for name, good in providers.items() if not good)
-    yield Check("ONNX Runtime", "ok", f"{names}; runs on {works}" + (f"; offers {listed}, which does not work here" if listed else ""))
 
 
 def _cameras() -> Iterator[Check]:

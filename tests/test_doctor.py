@@ -64,7 +64,7 @@ def test_two_onnx_runtimes_are_seen(installed: Callable[[dict[str, str | None]],
     installed({"onnxruntime": "1.20.0", "onnxruntime-gpu": "1.20.0"})
     check = named(examine(), "ONNX Runtime")
     assert check.state == "warn"
-    assert check.fix == "pip uninstall -y onnxruntime onnxruntime-gpu && pip install onnxruntime-gpu"
+    assert check.fix == "pip uninstall -y onnxruntime-gpu onnxruntime && pip install onnxruntime-gpu"
 
 
 def test_a_missing_package_fails_and_is_named(installed: Callable[[dict[str, str | None]], None]) -> None:
