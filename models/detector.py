@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -40,6 +41,12 @@ class Detections:
 
     def __len__(self) -> int:
         return len(self.scores)
+
+
+class Finds(Protocol):
+    """What finds the faces of a picture; see Detector."""
+
+    def __call__(self, image: NDArray[np.uint8], looks: int | None = None) -> Detections: ...
 
 
 class Detector:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,34 +13,27 @@ import cv2
 from realtime.config import (
     AnimatedInput,
     CameraInput,
-    DetectSettings,
     ImageInput,
     NoOutput,
     Output,
     RecordingOutput,
     Settings,
-    SwapSettings,
     VideoInput,
     WindowOutput,
 )
 from realtime.effort import Quality
-from realtime.fit import fit
-from realtime.frame import Frame, RealtimeError, Sink, Source, Stage
+from realtime.equipment import equip
+from realtime.frame import RealtimeError, Sink, Source, Stage
 from realtime.loop import Loop
 from realtime.meter import lines
 from realtime.pipeline import Pipeline
 from realtime.places import check_recordings
-from realtime.portraits import portrait
 from realtime.sinks.output import Nothing, Painted, VirtualCamera
-from realtime.sources.photo import read_photo
 from realtime.stages.overlay import Mirror, Overlay, Statistics, label_off
 from realtime.trace import Trace
 
 if TYPE_CHECKING:
-    from models.detector import Detector
-    from models.hands import Hands
-    from models.landmarks import Landmarker
-    from realtime.people.identities import Identity
+    pass
 
 logger = logging.getLogger(__name__)
 
@@ -65,12 +58,11 @@ def build(
     cv2.setNumThreads(1)
     check_recordings(settings)
     with ExitStack() as open_parts:
-        detector, landmarker, hands = _models(settings, open_parts)
-        identities = _identities(settings, detector, landmarker, photo_face)
+        equipment = equip(settings, open_parts, photo_face)
         wanted = settings.input
         size = (wanted.width, wanted.height) if isinstance(wanted, (CameraInput, AnimatedInput)) else (1280, 720)
-        _warm(detector, landmarker, hands, identities, size)
-        detect, track, swap, blend = _stages(settings, detector, landmarker, hands, identities)
+        equipment.warm(settings, size)
+        detect, track, swap, blend = equipment.stages(settings)
         source = _closing(open_parts, _source(settings))
         swap.cover_gone = source.live
         overlay = Overlay(settings.overlay)
@@ -95,74 +87,6 @@ def build(
 def _closing(parts: ExitStack, part: Any) -> Any:
     parts.callback(part.close)
     return part
-
-
-def _models(settings: Settings, parts: ExitStack) -> tuple[Detector, Landmarker, Hands]:
-    from models.detector import Detector
-    from models.hands import Hands
-    from models.landmarks import Landmarker
-
-    detector = Detector(settings.detect.confidence, settings.detect.tiles == "auto")
-    parts.callback(detector.close)
-    landmarker = Landmarker()
-    parts.callback(landmarker.close)
-    hands = Hands()
-    parts.callback(hands.close)
-    return detector, landmarker, hands
-
-
-def _identities(settings: Settings, detector: Detector, landmarker: Landmarker, face: int | None) -> dict[str, Identity]:
-    """Every source by the name it has in the settings: photos are enrolled in memory, names come from the store."""
-    from realtime.people import identities
-    from realtime.people.enrol import enrol
-
-    found: dict[str, Identity] = {}
-    known = identities.names()
-    for name in dict.fromkeys((*settings.swap.sources, *settings.swap.assign.values())):
-        if name not in known and is_photo(name):
-            found[name] = enrol(Path(name).stem, [Path(name)], detector, landmarker, None, face)
-        else:
-            found[name] = identities.load(name)
-    if not found and settings.swap.enabled:
-        hint = f"Enrolled: {', '.join(known)}." if known else "Nobody is enrolled yet: swapcam enrol NAME photo.jpg."
-        raise RealtimeError(f"Whose face? Give --source with a photo or a name. {hint}")
-    return found
-
-
-def is_photo(source: str) -> bool:
-    """Whether a source is meant as the path of a photo, and not as the name of somebody enrolled."""
-    return Path(source).suffix != "" or "/" in source or "\\" in source or Path(source).exists()
-
-
-def _stages(
-    settings: Settings, detector: Detector, landmarker: Landmarker, hands: Hands, identities: dict[str, Identity]
-) -> tuple[Any, Any, Any, Any]:
-    from models.mesh.engine import MeshEngine
-    from realtime.stages.blend import Blend
-    from realtime.stages.detect import Detect
-    from realtime.stages.swap import Swap
-    from realtime.stages.track import Track
-
-    detect = Detect(detector, settings.detect, lambda: track.searching)
-    track = Track(landmarker, settings.track, detect.find)
-    engines = {name: MeshEngine(identity.atlas, hands) for name, identity in identities.items()}
-    return detect, track, Swap(engines, settings.swap), Blend(settings.blend)
-
-
-def _warm(detector: Detector, landmarker: Landmarker, hands: Hands, identities: dict[str, Identity], size: tuple[int, int]) -> None:
-    """Take a known face through stages of their own, so that everything is compiled and loaded before the first frame.
-
-    size: (width, height) of the frames to come; the detector's pieces depend on it.
-    """
-    settings = Settings(detect=DetectSettings(interval=0), swap=SwapSettings(sources=tuple(identities)[:1]))
-    stages = _stages(settings, detector, landmarker, hands, identities)
-    with suppress(RealtimeError):
-        image = fit(read_photo(str(portrait("hopper"))), size)
-        # Long enough for what first learns the face and then compares with it.
-        for index in range(5):
-            frame = Frame(image, index, index / 5)
-            for stage in stages:
-                frame = stage(frame)
 
 
 def _aside(detect: Any) -> Any:
@@ -235,4 +159,4 @@ def _sink(output: Output, settings: Settings, source: Source, loop: Loop, overla
     return Painted(VirtualCamera(output, source.rate, logger.info), [overlay])
 
 
-__all__ = ["build", "is_photo"]
+__all__ = ["build"]

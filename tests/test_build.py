@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from models.knobs import LEVELS
 from realtime import build as building
 from realtime import meter
-from realtime.build import build, is_photo
+from realtime.build import build
 from realtime.config import (
     AnimatedInput,
     ImageInput,
@@ -30,6 +30,7 @@ from realtime.config import (
     VirtualCameraOutput,
     WindowOutput,
 )
+from realtime.equipment import is_photo
 from realtime.frame import Frame, RealtimeError, Source
 from realtime.people import identities
 from realtime.people.enrol import enrol
@@ -167,7 +168,7 @@ def test_recordings_are_checked_before_anything_opens(tmp_path: Path, monkeypatc
     def loaded(*_: object) -> None:
         raise AssertionError("the models were loaded")
 
-    monkeypatch.setattr(building, "_models", loaded)
+    monkeypatch.setattr(building, "equip", loaded)
     (tmp_path / "there.mp4").write_bytes(b"kept")
     for paths, message in (
         (("there.mp4",), "exists already"),

@@ -12,7 +12,7 @@ from realtime.config import DetectSettings
 from realtime.frame import Face, Frame
 
 if TYPE_CHECKING:
-    from models.detector import Detector
+    from models.detector import Finds
 
 # Small squares searched in one frame of a video; the next frame that is searched goes on with the next ones.
 _LOOKS = 2
@@ -33,7 +33,7 @@ class Detect:
     five seconds, the whole picture is searched for faces that small in one go, else by turns.
     """
 
-    def __init__(self, detector: Detector, settings: DetectSettings, wanted: Callable[[], bool] = _never) -> None:
+    def __init__(self, detector: Finds, settings: DetectSettings, wanted: Callable[[], bool] = _never) -> None:
         self._detector = detector
         self.settings = settings
         self.wanted = wanted

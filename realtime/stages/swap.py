@@ -25,11 +25,14 @@ class Swap:
     the same face; and when, with `cover_gone`, nobody is left who could be found, the whole picture counts as lost
     until somebody is.
     `settings` may be replaced at any time; names in it that have no engine are refused by ValueError.  `effort` may be too.
-    engines: one for each source, all of one kind.  drawn: patches made so far.
+    engines: one for each source, all of one kind.  default: the source where the settings name none; None: nobody is swapped then.
+    drawn: patches made so far.
     """
 
-    def __init__(self, engines: Mapping[str, Engine], settings: SwapSettings, cover_gone: bool = False) -> None:
-        self._engines = dict(engines)
+    def __init__(
+        self, engines: Mapping[str, Engine], settings: SwapSettings, cover_gone: bool = False, default: str | None = None
+    ) -> None:
+        self._engines, self._default = dict(engines), default
         self.cover_gone = cover_gone
         self.effort = Effort()
         self.drawn = 0
@@ -51,6 +54,8 @@ class Swap:
         unknown = sorted({*settings.sources, *settings.assign.values()} - self._engines.keys())
         if unknown:
             raise ValueError(f"got sources {unknown} without a face, expected some of {sorted(self._engines)}")
+        if self._default is not None and not settings.sources:
+            settings = settings.model_copy(update={"sources": (self._default,)})
         self._settings = settings
 
     def __call__(self, frame: Frame) -> Frame:

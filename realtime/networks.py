@@ -1,0 +1,198 @@
+"""The models that a run's settings name beside the built-in ones, opened before its source, and the engines made of them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from models import store
+from models.align import five
+from models.network import NetworkError
+from models.providers import Runtime
+from realtime.config import Settings
+from realtime.frame import Image, RealtimeError
+
+if TYPE_CHECKING:
+    from models.detector import Detections, Finds
+    from models.engine import Engine
+    from models.families.enhancers import Enhancer
+    from models.families.masks import Masker
+    from models.families.points import Pointer
+    from models.families.recognisers import Recogniser
+    from models.families.sources import Latent
+    from models.families.swappers import Swapper
+    from models.hands import Hands
+    from models.material import Model
+    from models.session import Session
+    from models.store import Held
+    from realtime.people.identities import Identity
+
+logger = logging.getLogger(__name__)
+
+MESH, BUILT_IN, NONE, AUTO = "mesh", "mediapipe", "none", "auto"
+# What the field's swappers read faces with; none was made for another.
+_RECOGNISER = "arcface_w600k_r50"
+
+@dataclass(frozen=True, slots=True)
+class Networks:
+    """The ONNX models of a run, None where a built-in part or nothing does their work.
+
+    own: the swapper brings its face with it.
+    """
+
+    swapper: Swapper | None = None
+    masks: tuple[Masker, ...] = ()
+    enhancer: Enhancer | None = None
+    pointer: Pointer | None = None
+    recogniser: Recogniser | None = None
+    converter: Callable[[Any], Any] | None = None
+
+    @property
+    def own(self) -> bool:
+        return self.swapper is not None and self.swapper.family.source is None
+
+    def latent(self, name: str, identity: Identity | None) -> Latent:
+        """What the swapper is fed for a source, made once; raises RealtimeError."""
+        assert self.swapper is not None
+        if identity is not None and not identity.portraits:
+            why = "was enrolled by an earlier version of swapcam, which kept no portraits"
+            raise RealtimeError(f"{name} {why}; enrol {name} again with --overwrite, or use the mesh engine.")
+        portraits = identity.portraits if identity else ()
+        pointed = [self.pointer.five(portrait.image, portrait.landmarks) if self.pointer else None for portrait in portraits]
+        shown = [
+            (portrait.image, five(portrait.landmarks) if found is None else found)
+            for portrait, found in zip(portraits, pointed, strict=True)
+        ]
+        try:
+            return self.swapper.source(shown, self.recogniser, self.converter)
+        except (ValueError, NetworkError) as error:
+            raise RealtimeError(f"No face for this swapper can be made of {name}: {error}") from error
+
+    def latents(self, sources: Mapping[str, Identity | None]) -> dict[str, Latent]:
+        """Of every source, by its name; {} for the mesh engine."""
+        return {name: self.latent(name, identity) for name, identity in sources.items()} if self.swapper else {}
+
+
+def engines(
+    networks: Networks, sources: Mapping[str, Identity | None], latents: Mapping[str, Latent], hands: Hands, boost: int
+) -> dict[str, Engine]:
+    """An engine for each source, all of one kind: the mesh engine, or with a swapper one that runs it."""
+    if networks.swapper is None:
+        from models.mesh.engine import MeshEngine
+
+        return {name: MeshEngine(identity.atlas, hands) for name, identity in sources.items() if identity}
+    from models.neural.engine import NeuralEngine
+
+    parts = (networks.masks, networks.enhancer, networks.pointer, networks.recogniser, hands, boost)
+    return {name: NeuralEngine(networks.swapper, latents[name], *parts) for name in sources}
+
+
+def open_networks(settings: Settings, parts: ExitStack) -> Networks:
+    """Open what the settings of `swap` name, each at once warm and proved; `parts` closes them.  Raises RealtimeError."""
+    wanted = settings.swap
+    if wanted.engine == MESH:
+        return Networks()
+    from models.families.sources import Embedding
+
+    opening = _Opening(settings, parts)
+    swapper = opening.swapper(wanted.engine)
+    kind = swapper.family.source
+    reads = isinstance(kind, Embedding)
+    return Networks(
+        swapper,
+        tuple(opening.part(name, "mask") for name in wanted.masks),
+        None if wanted.enhancer == NONE else opening.part(wanted.enhancer, "enhancer"),
+        None if wanted.points == BUILT_IN else opening.part(wanted.points, "landmarks"),
+        opening.part(_RECOGNISER if wanted.recogniser == AUTO else wanted.recogniser, "recogniser") if reads else None,
+        opening.part(kind.converter, "converter") if isinstance(kind, Embedding) and kind.converter else None,
+    )
+
+
+def open_detector(settings: Settings, built_in: Finds, parts: ExitStack) -> Finds:
+    """The detector of the settings; one that runs a model has the built-in one as its spare.  Raises RealtimeError."""
+    if settings.detect.model == BUILT_IN:
+        return built_in
+    return Spared(_Opening(settings, parts).part(settings.detect.model, "detector"), built_in)
+
+
+class Spared:
+    """A detector that gives way to another, for good, when its network cannot run any more; called like either."""
+
+    def __init__(self, first: Finds, spare: Finds) -> None:
+        self._now, self._spare = first, spare
+
+    def __call__(self, image: Image, looks: int | None = None) -> Detections:
+        """See models.detector.Detector."""
+        try:
+            return self._now(image, looks=looks)
+        except NetworkError as error:
+            logger.warning("%s The built-in detector goes on.", error)
+            self._now = self._spare
+            return self._now(image, looks=looks)
+
+class _Opening:
+    """Opens models by the names of the settings."""
+
+    def __init__(self, settings: Settings, parts: ExitStack) -> None:
+        chosen = settings.models
+        self._licence, self._parts = chosen.licence, parts
+        self._runtime = Runtime(chosen.providers, chosen.precision, chosen.threads)
+        self._confidence, self._tiles = settings.detect.confidence, settings.detect.tiles == "auto"
+
+    def part(self, name: str, role: str) -> Any:
+        """The model of a name in a role, ready to be called; raises RealtimeError."""
+        held = self._held(name, role)
+        return self._read(held, role, self._session(held.path, held.name))
+
+    def swapper(self, name: str) -> Swapper:
+        """The same of a swapper."""
+        from models.families.swappers import open_swapper
+
+        held = self._held(name, "swapper")
+        network = self._session(held.path, held.name)
+        try:
+            return open_swapper(network, held.family or None, None)
+        except NetworkError as error:
+            raise RealtimeError(f"{held.name}: {error}") from error
+
+    def _held(self, name: str, role: str) -> Held:
+        try:
+            held = store.find(name, self._licence)
+        except NetworkError as error:
+            raise RealtimeError(str(error)) from error
+        if held.role not in ("", role):
+            raise RealtimeError(f"{name} cannot be used here: got a model of the role {held.role}, expected {role}.")
+        return held
+
+    def _session(self, model: Model, name: str) -> Session:
+        from models.session import Session
+
+        try:
+            session = Session(model, self._runtime, name=name)
+        except NetworkError as error:
+            raise RealtimeError(str(error)) from error
+        self._parts.callback(session.close)
+        logger.info("%s runs on %s", name, session.variant)
+        return session
+
+    def _read(self, held: Held, role: str, network: Session) -> Any:
+        from models.families import detectors, enhancers, masks, points, recognisers
+
+        openers: dict[str, Callable[..., Any]] = {
+            "detector": lambda network, name: detectors.open_finder(network, self._confidence, self._tiles, name),
+            "landmarks": points.open_pointer,
+            "recogniser": recognisers.open_recogniser,
+            "converter": recognisers.open_converter,
+            "mask": masks.open_masker,
+            "enhancer": enhancers.open_enhancer,
+        }
+        try:
+            return openers[role](network, held.family or None)
+        except NetworkError as error:
+            raise RealtimeError(f"{held.name}: {error}") from error
+
+
+__all__ = ["Networks", "Spared", "engines", "open_detector", "open_networks"]
