@@ -42,7 +42,8 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
 
     def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
         place = urllib.parse.urlsplit(newurl)
-        if place.scheme != "https" and (req.type == "https" or place.hostname not in _LOCAL):
+        local = place.scheme == "http" and req.type == "http" and place.hostname in _LOCAL
+        if place.scheme != "https" and not local:
             raise FailedError(f"it sends on to {newurl}, which is not https")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
@@ -67,7 +68,8 @@ def refused(error: urllib.error.HTTPError) -> FailedError:
     """What an error of HTTP means, in words."""
     with closing(error):
         if error.code in (301, 302, 303, 307, 308):
-            return FailedError("it sends on in a circle")
+            # urllib itself keeps from what is not of the web.
+            return FailedError("it sends on to what is not https" if "not allowed" in str(error) else "it sends on in a circle")
         what = f"{_MEANINGS.get(error.code, 'it answered')} (HTTP {error.code})"
         return BrokenError(what) if error.code in (408, 429) or error.code >= 500 else FailedError(what)
 
