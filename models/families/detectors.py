@@ -140,10 +140,11 @@ class Finder:
         return gather([_square(self.family, row) for row in found])
 
     def squares(self, width: int, height: int) -> list[Tile]:
-        """The small squares of a picture; none where the network sees all of it well enough."""
+        """The small squares of a picture; none where the network sees all of it well enough, or where it is but a strip."""
         near = min(self._fixed or (self.family.size,))
         side = min(max(round(_FINE * min(width, height)), near), width, height)
-        return grid(width, height, side) if self._tiles and max(width, height) > 1.25 * near else []
+        worth = self._tiles and max(width, height) > 1.25 * near and min(width, height) >= near / 4
+        return grid(width, height, side) if worth else []
 
     def look(self, image: Bytes, tile: Tile, least: float, share: float = 1.0) -> Floats:
         """The faces in a tile that score at least so much, (n, 15): box, score, five points in pixels of the whole picture.
