@@ -14,7 +14,7 @@ import pytest
 
 from models.fetch import Progress, fetch
 from models.network import NetworkError
-from tests.mirror import Mirror, Served, mirror, sha256
+from mirror import Mirror, Served, mirror, sha256
 
 CONTENT = np.random.default_rng(3).bytes(600_000)
 RIGHT = (sha256(CONTENT),)
