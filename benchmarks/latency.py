@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,6 +27,7 @@ def latency(
     sweep: Annotated[bool, typer.Option("--sweep", help="Also every size with 1, 2 and 4 faces.")] = False,
     sweep_seconds: Annotated[float, typer.Option(min=3)] = 10.0,
     quality: Annotated[str, typer.Option(help="fast, balanced, best or auto.")] = "auto",
+    set: Annotated[list[str] | None, typer.Option(help="One setting: section.key=value. Repeatable.")] = None,
     offline: Annotated[bool, typer.Option("--offline", help="Also as fast as possible, every frame, as with a file.")] = False,
     trace: Annotated[Path | None, typer.Option(help="Write every frame's way through the threads, for Perfetto.")] = None,
     json: Annotated[Path | None, typer.Option(help="Write the figures as JSON.")] = None,
@@ -36,15 +38,17 @@ def latency(
         raise typer.BadParameter(f"got {size}, expected one of {', '.join(_SIZES)}")
     if quality not in _QUALITIES:
         raise typer.BadParameter(f"got {quality}, expected one of {', '.join(_QUALITIES)}")
-    figures = measure(seconds, size, people, fps, quality=quality, trace=trace)
+    changes = set or []
+    figures = measure(seconds, size, people, fps, quality=quality, trace=trace, changes=changes)
     _show([("realtime", figures)])
     more: dict[str, Any] = {"source_ms_per_frame": source_cost(size, people)}
     report.say(f"Making one synthetic frame costs {more['source_ms_per_frame']:.2f} ms of processor time, contained in the column cpu.")
     if offline:
-        more["offline"] = measure(min(seconds, 20.0), size, people, fps, quality=quality, realtime=False)
+        more["offline"] = measure(min(seconds, 20.0), size, people, fps, quality=quality, realtime=False, changes=changes)
         _show([("offline", more["offline"])])
     if sweep:
-        more["sweep"] = [measure(sweep_seconds, name, count, fps, quality=quality) for name in _SIZES for count in (1, 2, 4)]
+        cases = [(name, count) for name in _SIZES for count in (1, 2, 4)]
+        more["sweep"] = [measure(sweep_seconds, name, count, fps, quality=quality, changes=changes) for name, count in cases]
         _show([(f"{row['size']}, {row['people']} faces", row) for row in more["sweep"]])
     if json:
         report.write(json, figures | more)
@@ -61,23 +65,27 @@ def measure(
     quality: str = "auto",
     realtime: bool = True,
     trace: Path | None = None,
+    changes: Sequence[str] = (),
 ) -> dict[str, Any]:
     """The loop's figures over an Animated source; times in milliseconds, memory in MB.
 
+    changes: settings as `section.key=value`.
     rss_mb: start and end are samples of the settled loop, max is the peak since the process began, loading included.
     """
     from realtime.build import build
-    from realtime.config import AnimatedInput, NoOutput, Settings, SwapSettings
     from realtime.portraits import portrait
+    from realtime.settings import Draft
 
     width, height = _SIZES[size]
-    settings = Settings(
-        input=AnimatedInput(
-            path=str(portrait("hopper")), width=width, height=height, fps=fps, seconds=seconds, people=people, realtime=realtime
-        ),
-        outputs=(NoOutput(),),
-        swap=SwapSettings(sources=(str(portrait("collins")),), faces="all"),
-    ).model_copy(update={"quality": quality})
+    moving = {"kind": "animated", "path": str(portrait("hopper")), "width": width, "height": height, "fps": fps, "seconds": seconds}
+    draft = Draft()
+    draft.put(("input",), moving | {"people": people, "realtime": realtime}, "benchmark")
+    draft.put(("outputs",), [{"kind": "none"}], "benchmark")
+    draft.put(("swap",), {"sources": [str(portrait("collins"))], "faces": "all"}, "benchmark")
+    draft.put(("quality",), quality, "--quality")
+    for change in changes:
+        draft.assign(change)
+    settings = draft.check()
     samples: list[dict[str, float]] = []
     process = psutil.Process()
     with build(settings, trace=trace) as loop:
