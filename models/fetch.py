@@ -85,7 +85,7 @@ def _whole(url: str, part: Path, hashes: Sequence[str], size: int | None, report
     digest = _receive(url, part, bool(hashes), size, report, timeout)
     if not hashes or digest in hashes:
         return digest
-    part.unlink()
+    forget(part)
     if resumed:
         return _whole(url, part, hashes, size, report, timeout)
     expected = " or ".join(hashes)

@@ -37,6 +37,7 @@ def show(
 ) -> None:
     """List the models that swapcam knows and your own, with their licences and which of them are here."""
     with plainly():
+        from models.ledger import folder
         from models.listing import listing
 
         _choice("--role", role, _roles())
@@ -45,6 +46,7 @@ def show(
             _json(items)
         elif items:
             _table(items)
+            typer.echo(f"In {folder()}")
         else:
             typer.echo("None is here: swapcam models pull NAME, or swapcam models add FILE.")
 
