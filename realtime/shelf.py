@@ -171,6 +171,11 @@ def _table(items: list[Item]) -> None:
         console.print(table)
 
 
+def _asked() -> bool:
+    """Whether there is somebody to ask."""
+    return sys.stdin.isatty()
+
+
 def _accepting(say: Callable[[str], None], accepted: bool) -> Callable[[Weights], bool]:
     """Asks for a licence, or takes it for accepted."""
 
@@ -181,7 +186,7 @@ def _accepting(say: Callable[[str], None], accepted: bool) -> Callable[[Weights]
         say(f"{row.name}: {row.note}.  Its licence is {row.licence}; {meaning} commercial use.")
         if accepted:
             return True
-        if not sys.stdin.isatty():
+        if not _asked():
             raise RealtimeError(f"Without a terminal to ask on, accept the licence of {row.name} with --accept-licence.")
         return typer.confirm("Do you accept this licence?", err=True)
 
@@ -196,7 +201,7 @@ def _trusting(say: Callable[[str], None], trusted: bool) -> Callable[[Weights, s
         say(f"  {sha256}")
         if trusted:
             return True
-        return sys.stdin.isatty() and typer.confirm("Do you trust it?", err=True)
+        return _asked() and typer.confirm("Do you trust it?", err=True)
 
     return trust
 
