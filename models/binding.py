@@ -124,16 +124,16 @@ class Device:
 class Running:
     """A session of ONNX Runtime with its binding; see models.trial.Opened.
 
-    values: big initializers, which the session reads where they lie.  failures: what ONNX Runtime raises.  make: see Device.
+    failures: what ONNX Runtime raises.  make: see Device.
     """
 
-    def __init__(self, session: Any, variant: Variant, values: list[Any], failures: tuple[type[Exception], ...], make: Any) -> None:
+    def __init__(self, session: Any, variant: Variant, failures: tuple[type[Exception], ...], make: Any) -> None:
         self.inputs, self.outputs = ports(session.get_inputs()), ports(session.get_outputs())
         # Told since 1.24 or so.  A provider may well be there and leave every node to the processor.
         taken = session.get_provider_graph_assignment_info() if hasattr(session, "get_provider_graph_assignment_info") else ()
         if taken and all(part.ep_name != NAMES[variant.provider] for part in taken):
             raise ProviderError("it can do no part of this network")
-        self._values, self._failures = values, failures
+        self._failures = failures
         on_gpu = variant.provider in ("TensorRT", "CUDA")
         bound = self.outputs
         if any(None in port.shape for port in self.inputs):
@@ -152,7 +152,6 @@ class Running:
     def close(self) -> None:
         """Free it."""
         self._call = None
-        self._values.clear()
 
 
 def _release(binding: Any, names: Sequence[str]) -> None:

@@ -176,8 +176,8 @@ def open_variant(variant: Variant, material: Material, runtime: Runtime, fixed: 
     if folder := engines() / mark(source, arrays, version) if variant.caching else None:
         folder.parent.mkdir(parents=True, exist_ok=True)
     settings = _settings(variant.provider, runtime.threads)
-    values = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in arrays.values()]
-    settings.add_external_initializers(list(arrays), values)
+    # The session copies them: nothing has to be kept for it.
+    settings.add_external_initializers(list(arrays), [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in arrays.values()])
     numbers = tuple(int(number) for number in re.findall(r"\d+", version)[:2])
     wanted = options(variant, fixed, runtime, folder, numbers)
     if variant.provider == "TensorRT" and folder is not None and not folder.exists():
@@ -186,7 +186,7 @@ def open_variant(variant: Variant, material: Material, runtime: Runtime, fixed: 
         session = onnxruntime.InferenceSession(source, settings, providers=wanted, enable_fallback=False)
         if NAMES[variant.provider] not in session.get_providers():
             raise ProviderError("ONNX Runtime took the processor instead")
-        return Running(session, variant, values, _failures(), onnxruntime.OrtValue.ortvalue_from_shape_and_type)
+        return Running(session, variant, _failures(), onnxruntime.OrtValue.ortvalue_from_shape_and_type)
     except _failures() as error:
         if folder and "deserializ" in str(error):
             # An engine of another driver, or half written: built afresh the next time.
