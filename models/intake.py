@@ -196,6 +196,8 @@ def _record(name: str, entry: Entry, path: Path) -> None:
 def _copy(path: Path, part: Path, sha256: str) -> None:
     """The same bytes under another name, linked where the disk allows it."""
     part.unlink(missing_ok=True)
+    # Some systems would link to a symbolic link itself, which leads nowhere from another folder.
+    path = path.resolve()
     try:
         os.link(path, part)
     except OSError:

@@ -193,8 +193,12 @@ def _checked(name: str, entry: Entry, path: Path) -> Entry:
     if got not in expected:
         where = f"{path}, the file of {name}, is not what it should be"
         raise NetworkError(f"{where}; got sha256 {got}, expected {' or '.join(expected)}; {_again(name, path, theirs)}.")
-    entry = replace(entry, sha256=got, size=now.st_size, time=now.st_mtime_ns)
-    # Where nothing can be written, it is compared every time.
+    return _remembered(name, entry, got, now)
+
+
+def _remembered(name: str, entry: Entry, sha256: str, now: os.stat_result) -> Entry:
+    """The entry with a hash that was compared; where nothing can be written, it is compared every time."""
+    entry = replace(entry, sha256=sha256, size=now.st_size, time=now.st_mtime_ns)
     with suppress(NetworkError), ledger.changing() as book:
         book.entries[name] = entry
     return entry
@@ -210,7 +214,9 @@ def _verified(name: str, entry: Entry, advance: Advance) -> Check:
     path, expected = place(entry), _expected(name, entry)
     if not path.is_file():
         return Check(name, path, "missing", "", expected)
-    got = hashed(path, advance)
+    now, got = path.stat(), hashed(path, advance)
+    if got in expected and (now.st_size, now.st_mtime_ns) != (entry.size, entry.time):
+        _remembered(name, entry, got, now)
     return Check(name, path, "ok" if got in expected else "changed", got, expected)
 
 

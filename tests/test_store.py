@@ -202,7 +202,7 @@ def test_an_interrupted_pull_goes_on(folder: Path, contents: dict[str, bytes], s
 
 
 def test_two_pulls_of_one_model_do_not_mix(folder: Path, contents: dict[str, bytes], server: Mirror) -> None:
-    server.files["/xseg"] = Served(contents["xseg"], block=200, pause=0.1)
+    server.files["/xseg"] = Served(contents["xseg"], block=20, pause=0.1)
     begun, results = threading.Event(), list[object]()
 
     def first() -> None:
@@ -364,6 +364,15 @@ def test_where_the_disk_links_nothing_the_file_is_copied(
     assert _seen(folder) == ["a.dfm", "swapcam.json"]
 
 
+def test_what_a_symbolic_link_leads_to_is_taken(folder: Path, contents: dict[str, bytes], tmp_path: Path) -> None:
+    _file(tmp_path / "blobs", "0a1b", contents["dfm"])
+    (tmp_path / "snapshot").mkdir()
+    (tmp_path / "snapshot" / "a.dfm").symlink_to(Path("..") / "blobs" / "0a1b")
+    held = add(tmp_path / "snapshot" / "a.dfm")
+    assert not held.path.is_symlink()
+    assert held.path.read_bytes() == contents["dfm"]
+
+
 def test_a_linked_file_stays_where_it_is(folder: Path, contents: dict[str, bytes], tmp_path: Path) -> None:
     mine = _file(tmp_path, "a.dfm", contents["dfm"])
     assert add(mine, link=True).path == mine
@@ -476,6 +485,10 @@ def test_verifying_knows_all_that_is_here(folder: Path, contents: dict[str, byte
     checks = verify((), read.append)
     assert [(check.name, check.state) for check in checks] == [("a", "ok"), ("hands", "ok")]
     assert sum(read) == len(contents["dfm"]) + len(contents["xseg"])
+    os.utime(folder / "hands.onnx", (1, 1))
+    assert _states()["hands"] == "unverified"
+    verify(("hands",))
+    assert _states()["hands"] == "here"
     with pytest.raises(NetworkError, match="parts is not here"):
         verify(("parts",))
 
