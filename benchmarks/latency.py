@@ -38,22 +38,23 @@ def latency(
         raise typer.BadParameter(f"got {size}, expected one of {', '.join(_SIZES)}")
     if quality not in _QUALITIES:
         raise typer.BadParameter(f"got {quality}, expected one of {', '.join(_QUALITIES)}")
-    changes = set or []
-    figures = measure(seconds, size, people, fps, quality=quality, trace=trace, changes=changes)
-    _show([("realtime", figures)])
-    more: dict[str, Any] = {"source_ms_per_frame": source_cost(size, people)}
-    report.say(f"Making one synthetic frame costs {more['source_ms_per_frame']:.2f} ms of processor time, contained in the column cpu.")
-    if offline:
-        more["offline"] = measure(min(seconds, 20.0), size, people, fps, quality=quality, realtime=False, changes=changes)
-        _show([("offline", more["offline"])])
-    if sweep:
-        cases = [(name, count) for name in _SIZES for count in (1, 2, 4)]
-        more["sweep"] = [measure(sweep_seconds, name, count, fps, quality=quality, changes=changes) for name, count in cases]
-        _show([(f"{row['size']}, {row['people']} faces", row) for row in more["sweep"]])
-    if json:
-        report.write(json, figures | more)
-    if plot:
-        _plot(plot, figures, more.get("sweep", []))
+    with report.plainly("latency"):
+        changes = set or []
+        figures = measure(seconds, size, people, fps, quality=quality, trace=trace, changes=changes)
+        _show([("realtime", figures)])
+        more: dict[str, Any] = {"source_ms_per_frame": source_cost(size, people)}
+        report.say(f"Making one synthetic frame costs {more['source_ms_per_frame']:.2f} ms of processor time, contained in the column cpu.")
+        if offline:
+            more["offline"] = measure(min(seconds, 20.0), size, people, fps, quality=quality, realtime=False, changes=changes)
+            _show([("offline", more["offline"])])
+        if sweep:
+            cases = [(name, count) for name in _SIZES for count in (1, 2, 4)]
+            more["sweep"] = [measure(sweep_seconds, name, count, fps, quality=quality, changes=changes) for name, count in cases]
+            _show([(f"{row['size']}, {row['people']} faces", row) for row in more["sweep"]])
+        if json:
+            report.write(json, figures | more)
+        if plot:
+            _plot(plot, figures, more.get("sweep", []))
 
 
 def measure(

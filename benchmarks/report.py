@@ -5,14 +5,31 @@ from __future__ import annotations
 import json
 import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import psutil
+import typer
 
 _PACKAGES = ("swapcam", "mediapipe", "numpy", "opencv-contrib-python", "numba", "onnxruntime", "onnxruntime-gpu", "av", "pyvirtualcam")
+
+
+@contextmanager
+def plainly(benchmark: str) -> Iterator[None]:
+    """What the user can fix as one sentence and exit status 2."""
+    from models.network import NetworkError
+    from realtime.frame import RealtimeError
+
+    try:
+        yield
+    except (RealtimeError, NetworkError) as error:
+        typer.echo(f"benchmarks {benchmark}: {error}", err=True)
+        raise typer.Exit(2) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
 
 
 def machine() -> dict[str, object]:
@@ -103,4 +120,4 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
-__all__ = ["canvas", "cell", "command", "machine", "say", "show", "versions", "write"]
+__all__ = ["canvas", "cell", "command", "machine", "plainly", "say", "show", "versions", "write"]

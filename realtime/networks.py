@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-MESH, BUILT_IN, NONE, AUTO = "mesh", "mediapipe", "none", "auto"
+MESH, MEDIAPIPE, NONE, AUTO = "mesh", "mediapipe", "none", "auto"
+BUILT_IN = frozenset({MESH, MEDIAPIPE, NONE, AUTO})
+"""What settings may have in the place of a model's name."""
 # What the field's swappers read faces with; none was made for another.
 _RECOGNISER = "arcface_w600k_r50"
 
@@ -105,7 +107,7 @@ def open_networks(settings: Settings, parts: ExitStack) -> Networks:
         swapper,
         tuple(opening.part(name, "mask") for name in wanted.masks),
         None if wanted.enhancer == NONE else opening.part(wanted.enhancer, "enhancer"),
-        None if wanted.points == BUILT_IN else opening.part(wanted.points, "landmarks"),
+        None if wanted.points == MEDIAPIPE else opening.part(wanted.points, "landmarks"),
         opening.part(_RECOGNISER if wanted.recogniser == AUTO else wanted.recogniser, "recogniser") if reads else None,
         opening.part(kind.converter, "converter") if isinstance(kind, Embedding) and kind.converter else None,
     )
@@ -113,7 +115,7 @@ def open_networks(settings: Settings, parts: ExitStack) -> Networks:
 
 def open_detector(settings: Settings, built_in: Finds, parts: ExitStack) -> Finds:
     """The detector of the settings; one that runs a model has the built-in one as its spare.  Raises RealtimeError."""
-    if settings.detect.model == BUILT_IN:
+    if settings.detect.model == MEDIAPIPE:
         return built_in
     return Spared(_Opening(settings, parts).part(settings.detect.model, "detector"), built_in)
 
@@ -195,4 +197,4 @@ class _Opening:
             raise RealtimeError(f"{held.name}: {error}") from error
 
 
-__all__ = ["Networks", "Spared", "engines", "open_detector", "open_networks"]
+__all__ = ["BUILT_IN", "Networks", "Spared", "engines", "open_detector", "open_networks"]

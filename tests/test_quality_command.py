@@ -115,7 +115,7 @@ def test_a_call_stands_between_the_loop_and_the_judges(tmp_path: Path, photo: Pa
         (["--clips", "gone.mp4"], "There is no clip gone.mp4"),
         (["--sources", "gone.jpg"], "There is no source gone.jpg"),
         (["--sources", "grace"], "give grace=photo.jpg"),
-        (["--engines", "magic"], "swap.engine"),
+        (["--engines", "magic"], "no model magic"),
         (["--set", "swap.shap=1"], 'did you mean "shape"'),
         (["--judge", "gone.onnx"], "There is no judge gone.onnx"),
         (["--call", "4k"], "expected 720p or 360p"),

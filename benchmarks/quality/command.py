@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json as jsonlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
@@ -62,7 +60,7 @@ def quality(
     markdown: Annotated[Path | None, typer.Option(help="Write the table of --ablate as Markdown.")] = None,
 ) -> None:
     """Whose face the result shows, what it kept of the target, how steady and how real it looks."""
-    with plainly():
+    with report.plainly("quality"):
         if compare:
             from benchmarks.quality.compare import say
 
@@ -102,18 +100,6 @@ def check_places(places: dict[str, Path | None]) -> None:
         endings = _ENDINGS.get(option, ())
         if endings and path.suffix.lower() not in endings:
             raise RealtimeError(f"{option} {path}: a picture's name has to end in {' or '.join(endings)}.")
-
-
-@contextmanager
-def plainly() -> Iterator[None]:
-    """What the user can fix as one sentence and exit status 2."""
-    try:
-        yield
-    except RealtimeError as error:
-        typer.echo(f"benchmarks quality: {error}", err=True)
-        raise typer.Exit(2) from None
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
 
 
 def _tables(document: dict[str, Any]) -> None:
@@ -168,4 +154,4 @@ def _read(path: Path) -> dict[str, Any]:
     return dict(found)
 
 
-__all__ = ["Greedy", "check_places", "plainly", "quality"]
+__all__ = ["Greedy", "check_places", "quality"]

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from models.align import ARCFACE, arcface_crop, dlib_crop
 from models.network import Network, NetworkError
+from models.weights import TABLE
 from realtime.frame import Image, Points, RealtimeError
 
 Embedding = NDArray[np.float64]
@@ -21,13 +22,6 @@ DLIB_SAME = 0.6
 """Euclidean distance of dlib's descriptors below which two faces are one person's, by dlib's own documentation."""
 _DLIB_FILE = "dlib_face_recognition_resnet_model_v1.dat"
 _EXTRA = 'it comes with the extra "eval": pip install "swapcam[eval]".'
-
-CONDITIONED: dict[str, frozenset[str]] = {"mesh": frozenset()}
-"""Of each engine the sha256 of every recogniser it was trained or conditioned with: those may not judge it.
-
-A swapper scores 0.586 under the recogniser that it was trained with and 0.48 under another (SimSwap, as measured by MobileSwap).
-"""
-
 
 class Judge(Protocol):
     """One recogniser.  name: for reports.  sha256: of its weights.  distances: whether Euclidean distance is its own measure."""
@@ -119,6 +113,16 @@ class Onnx:
         return np.array(self.network({self.network.inputs[0].name: pixels})[0], np.float64)
 
 
+def made_with(engine: str) -> frozenset[str]:
+    """The sha256 of every recogniser that an engine was trained or conditioned with: those may not judge it.
+
+    A swapper scores 0.586 under the recogniser that it was trained with and 0.48 under another (SimSwap, as measured by MobileSwap).
+    The field's swappers read their source with ArcFace, so none of its files is fair to any of them.
+    """
+    rows = () if engine == "mesh" else TABLE
+    return frozenset(sha256 for row in rows if row.role == "recogniser" and row.family == "arcface" for sha256 in row.hashes)
+
+
 def open_judges(names: list[str], engines: list[str]) -> list[Judge]:
     """The judges of `dlib` and paths of ONNX files; raises RealtimeError, also for one that an engine was made with."""
     judges: list[Judge] = []
@@ -127,7 +131,7 @@ def open_judges(names: list[str], engines: list[str]) -> list[Judge]:
         if judge.name in [other.name for other in judges]:
             raise RealtimeError(f"Two judges are called {judge.name}; rename one of the files.")
         for engine in engines:
-            if judge.sha256 in CONDITIONED.get(engine, frozenset()):
+            if judge.sha256 in made_with(engine):
                 raise RealtimeError(f"{judge.name} cannot judge the engine {engine}, which was made with it; give another --judge.")
         judges.append(judge)
     return judges
@@ -157,4 +161,4 @@ def _shape(shape: tuple[int | None, ...]) -> str:
     return f"({', '.join('any' if size is None else str(size) for size in shape)})"
 
 
-__all__ = ["CONDITIONED", "DLIB_SAME", "Dlib", "Embedding", "Judge", "Onnx", "cosine", "open_judges", "sha256"]
+__all__ = ["DLIB_SAME", "Dlib", "Embedding", "Judge", "Onnx", "cosine", "made_with", "open_judges", "sha256"]

@@ -18,7 +18,10 @@ from benchmarks.quality.folders import labelled
 from benchmarks.quality.judges import Embedding, Judge, open_judges
 from benchmarks.quality.run import Jury, run
 from benchmarks.quality.stills import photographed
+from models.store import find, locate
+from realtime.config import Settings
 from realtime.frame import RealtimeError
+from realtime.networks import BUILT_IN
 from realtime.settings import Draft
 
 
@@ -63,7 +66,9 @@ class Session:
         if wish.resume is not None and wish.resume.is_file():
             raise RealtimeError(f"--resume {wish.resume} is a file; give a folder, which is made where there is none.")
         for engine in wish.engines:
-            _settings([*wish.changes, f"swap.engine={engine}"])
+            settings = _settings([*wish.changes, f"swap.engine={engine}"])
+            if engine not in BUILT_IN:
+                find(engine, settings.models.licence)
         cases = photographed(gather(wish.clips, wish.sources, wish.seconds), folder)
         everyone = list({case.source.name: case.source for case in cases}.values())
         known = {store.digest(photo) for source in everyone for photo in source.photos}
@@ -145,14 +150,15 @@ class Session:
     def _key(self, case: Case, changes: Sequence[str]) -> str:
         everyone = [*(case.source for case in self.cases), *self.others]
         photos = {source.name: [store.digest(photo) for photo in source.photos] for source in everyone}
-        settings = None if changes == ["occlusion"] else _settings(changes).model_dump(mode="json", exclude={"input", "outputs", "overlay"})
+        settings = None if changes == ["occlusion"] else _settings(changes)
         return store.key(
             {
                 "clip": store.digest(case.clip.file),
                 "input": {name: value for name, value in case.clip.input.items() if name != "path"},
                 "source": [case.source.name, store.digest(Path(case.source.given))],
                 "gallery": photos,
-                "settings": settings,
+                "settings": settings and settings.model_dump(mode="json", exclude={"input", "outputs", "overlay"}),
+                "models": _models(settings) if settings else [],
                 "judges": [[judge.name, judge.sha256] for judge in self.jury.judges],
                 "scales": [asdict(known) if known else None for known in self.jury.scales],
                 "every": self.wish.every,
@@ -178,11 +184,19 @@ def _scales(wish: Wish, judges: Sequence[Judge]) -> list[scale.Scale | None]:
     return [scale.Scale(**found) for found in kept["scales"]]
 
 
-def _settings(changes: Sequence[str]) -> Any:
+def _settings(changes: Sequence[str]) -> Settings:
     draft = Draft()
     for change in changes:
         draft.assign(change)
     return draft.check()
+
+
+def _models(settings: Settings) -> list[tuple[str, int, int]]:
+    """The files that the settings name as models: name, size and time of change, which tell another file of the same name."""
+    swap = settings.swap
+    names = {swap.engine, *swap.masks, swap.enhancer, swap.points, swap.recogniser, settings.detect.model} - BUILT_IN
+    stats = [(name, locate(name).stat()) for name in sorted(names)]
+    return [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
 
 
 def _bare(row: dict[str, Any]) -> dict[str, Any]:
