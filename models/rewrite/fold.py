@@ -32,6 +32,15 @@ def fold(graph: Graph) -> int:
     return before - len(graph.nodes)
 
 
+def pin(graph: Graph) -> None:
+    """Fix an open first size of the inputs at 1, a batch of one; a network is never given another here."""
+    for port in graph.inputs:
+        sides = port.type.tensor_type.shape.dim
+        if len(sides) > 1 and sides[0].dim_value <= 0:
+            sides[0].dim_value = 1
+    graph.renew()
+
+
 def evaluate(node: Any, inputs: list[Array | None], opset: int) -> list[Array]:
     """What a node of ONNX's own gives for these inputs."""
     from onnx import TensorProto, helper
@@ -82,4 +91,4 @@ def _bypass(graph: Graph) -> None:
             node.input[place] = name
 
 
-__all__ = ["evaluate", "fold"]
+__all__ = ["evaluate", "fold", "pin"]
