@@ -73,6 +73,41 @@ def test_five_are_found_however_the_face_lies(
     assert np.abs(found - mesh_five(landmarks)).max() > 1, "it is measured, not repeated"
 
 
+def test_the_crop_is_turned_upright(mesh: Floats, pointers: dict[str, Pointer]) -> None:
+    """What the network puts at 0 is the left upper corner of the crop, as the face sees left and up."""
+    pointer = pointers["2d106"]
+    image = np.zeros((480, 640, 3), np.uint8)
+    for degrees in (0, 30, -100):
+        angle = np.radians(degrees)
+        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        found, _ = pointer(image, np.array([270, 180, 370, 300], np.float32), angle)
+        assert found[0] == pytest.approx(np.array([320, 240]) + turn @ np.array([-90, -90]), abs=1e-2)
+        # A face that is turned further is looked at in a box turned as far.
+        seen = []
+        for more in (0, degrees):
+            landmarks = _placed(mesh, 320, 240, 1, more)
+            spy = _Spy(pointer)
+            spy.five(image, landmarks)
+            seen.append(spy.asked)
+        (upright, first), (turned, second) = seen
+        middles = [(box[:2] + box[2:]) / 2 - (320, 240) for box in (upright, turned)]
+        assert np.degrees(second - first) == pytest.approx(degrees, abs=1e-2)
+        assert middles[1] == pytest.approx(turn @ middles[0], abs=0.05)
+        assert middles[0][1] < -5, "the box reaches further up than the mesh"
+        assert turned[2:] - turned[:2] == pytest.approx(upright[2:] - upright[:2], rel=1e-3)
+
+
+class _Spy(Pointer):
+    """Keeps where it was to look, and finds nothing."""
+
+    def __init__(self, like: Pointer) -> None:
+        super().__init__(like._network, like.family)
+
+    def __call__(self, image: Bytes, box: NDArray[np.floating], rotation: float = 0.0) -> tuple[Floats, float]:
+        self.asked = np.asarray(box), rotation
+        return np.full((106, 2), np.nan, np.float32), 1.0
+
+
 @pytest.mark.parametrize("name", _MAKERS)
 def test_a_face_half_outside_the_picture(name: str, mesh: Floats, pointers: dict[str, Pointer]) -> None:
     landmarks = _placed(mesh, 5, 240, 1, 0)
@@ -151,7 +186,9 @@ def test_every_file_is_of_one_family_alone_and_others_are_refused(tmp_path: Path
         open_pointer(Session(made.recogniser(tmp_path / "recogniser.onnx")))
 
 
-def test_a_crop_about_the_mesh_is_where_the_detector_has_it(detector: Detector, landmarker: Landmarker, shared: Path) -> None:
+def test_a_crop_about_the_mesh_is_where_the_detector_has_it(
+    detector: Detector, landmarker: Landmarker, shared: Path, pointers: dict[str, Pointer]
+) -> None:
     """The box taken from the mesh is about the one that YuNet gives: the families learned on crops about such boxes."""
     from models.families.detectors import open_finder
 
@@ -160,20 +197,12 @@ def test_a_crop_about_the_mesh_is_where_the_detector_has_it(detector: Detector, 
     for photo in sorted((shared / "photos/portraits").glob("*.jpg"))[::8]:
         image = np.asarray(cv2.imread(str(photo)), np.uint8)
         landmarks = find(image, detector, landmarker)
-        seen: list[Floats] = []
-
-        class Spy(Pointer):
-            def __call__(self, image: Bytes, box: NDArray[np.floating], rotation: float = 0.0) -> tuple[Floats, float]:
-                seen.append(np.asarray(box))  # noqa: B023
-                return np.full((106, 2), np.nan, np.float32), 1.0
-
-        class Nothing:
-            inputs, outputs = (), ()
-
-        assert Spy(Nothing(), FAMILIES[0]).five(image, landmarks) is None  # type: ignore[arg-type]
+        spy = _Spy(pointers["2d106"])
+        assert spy.five(image, landmarks) is None
+        asked, _ = spy.asked
         box = finder.look(image, (0, 0, image.shape[1], image.shape[0]), 0.5)[0]
         tall = (box[2:4] - box[:2]).max()
-        sizes.append(float((seen[0][2:] - seen[0][:2]).max() / tall))
-        shifts.append(((seen[0][:2] + seen[0][2:]) - (box[:2] + box[2:4])) / 2 / tall)
+        sizes.append(float((asked[2:] - asked[:2]).max() / tall))
+        shifts.append(((asked[:2] + asked[2:]) - (box[:2] + box[2:4])) / 2 / tall)
     assert np.mean(sizes) == pytest.approx(1, abs=0.03)
     assert np.abs(np.mean(shifts, axis=0)).max() < 0.02
