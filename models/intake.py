@@ -11,17 +11,21 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from models import ledger, outline, weights
 from models.fetch import Report, fetch, forget
 from models.ledger import Entry
+from models.licences import commercial
 from models.network import NetworkError
 from models.store import Advance, Held, check_licence, find, hashed, present
-from models.weights import Commercial, Licence, Weights
+from models.weights import Licence, Weights
+
+if TYPE_CHECKING:
+    from models.families.signature import Kind
 
 _LONGEST = 100
 _RESERVED = {"CON", "PRN", "AUX", "NUL", *(f"{port}{number}" for port in ("COM", "LPT") for number in range(1, 10))}
-_FREE = {"mit", "apache", "bsd", "isc", "zlib", "unlicense", "cc0", "gpl", "lgpl", "agpl", "mpl", "own"}
 
 
 def pull(
@@ -77,41 +81,51 @@ def add(
     """Take over a file of the user's own, recognised by its inputs and outputs, with its sha256 recorded.
 
     name: what to call it; else what the table calls a file of that hash, else the file's own name.  family: where the file
-    leaves it open.  licence: what the user knows of it.  link: leave the file where it is; else it is put in the folder, without
+    leaves it open.  licence: what the user knows of one that the table does not.  link: leave the file where it is; else it is put in the folder, without
     copying where the disk allows it, and stays where it is when it lies there.  advance: told the bytes read of each block.
     Raises NetworkError; then nothing has changed.
     """
-    from models.families.signature import recognise
-
     path = file.expanduser().absolute()
     seen = outline.read(path)
     sha256 = hashed(path, advance)
     row = weights.by_hash(sha256)
-    try:
-        kind = recognise(seen, path.name, family or (row.family if row else None))
-    except NetworkError as error:
-        raise NetworkError(f"{path}: {error}") from error
+    kind = _kind(seen, path, family or (row.family if row else None))
     called = _checked_name(name or (row.name if row else _slug(path.stem)))
     _check_free(called, sha256)
-    folder = ledger.folder()
-    inside = path.parent == folder.absolute()
-    target = path if inside or link else folder / f"{called}{path.suffix.lower() or '.onnx'}"
-    said = (licence, _commercial(licence)) if licence else (row.licence, row.commercial) if row else ("unknown", "unknown")
+    inside = path.parent == ledger.folder().absolute()
+    target = path if inside or link else ledger.folder() / f"{called}{path.suffix.lower() or '.onnx'}"
+    # What is known of a file counts more than what is said of it.
+    said = (row.licence, row.commercial) if row else (licence or "unknown", commercial(licence))
     origin = "found" if inside else "linked" if link else "added"
-    entry = Entry(str(path) if link and not inside else target.name, sha256, 0, 0, kind.role, kind.family, origin, str(path), *said, True)
+    where = str(path) if link and not inside else target.name
+    entry = Entry(where, sha256, 0, 0, kind.role, kind.family, origin, str(path), *said, True)
     if target == path:
         _record(called, entry, path)
-        return find(called)
-    with _room(target, called):
-        if target.exists() and hashed(target) != sha256:
+    else:
+        _take(path, target, called, entry)
+    return find(called)
+
+
+def _kind(seen: outline.Outline, path: Path, family: str | None) -> Kind:
+    from models.families.signature import recognise
+
+    try:
+        return recognise(seen, path.name, family)
+    except NetworkError as error:
+        raise NetworkError(f"{path}: {error}") from error
+
+
+def _take(path: Path, target: Path, name: str, entry: Entry) -> None:
+    """Put a file of the user's own in the folder, and note it."""
+    with _room(target, name):
+        if target.exists() and hashed(target) != entry.sha256:
             raise NetworkError(f"{target} is there already and is something else; choose another name with --name.")
         part = target.with_name(f"{target.name}.adding")
         try:
-            _copy(path, part, sha256)
-            _enter(called, entry, part, target)
+            _copy(path, part, entry.sha256)
+            _enter(name, entry, part, target)
         finally:
             part.unlink(missing_ok=True)
-    return find(called)
 
 
 def _row(name: str) -> Weights:
@@ -226,14 +240,6 @@ def _checked_name(name: str) -> str:
 
 def _slug(stem: str) -> str:
     return re.sub(r"[^\w.-]+", "_", unicodedata.normalize("NFC", stem)).strip("._-")[:60] or "model"
-
-
-def _commercial(licence: str) -> Commercial:
-    """What the name of a licence says about commercial use."""
-    plain = licence.lower()
-    if ("non" in plain and "commercial" in plain) or re.search(r"\bnc\b|-nc-|-nc$|research|s-lab", plain):
-        return "no"
-    return "yes" if re.split(r"[^a-z0-9]", plain)[0] in _FREE else "unknown"
 
 
 __all__ = ["add", "pull"]

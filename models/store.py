@@ -149,7 +149,7 @@ def _by_path(path: Path, licence: Licence) -> Held:
         return Held(path.stem, path, *_seen(path), "unknown", "unknown", "")
     sha256 = hashed(path)
     own = next((entry for entry in ledger.load().entries.values() if entry.sha256 == sha256), None)
-    held = own or weights.by_hash(sha256) or Held(path.stem, path, "", "", "unknown", "unknown", sha256)
+    held = weights.by_hash(sha256) or own or Held(path.stem, path, "", "", "unknown", "unknown", sha256)
     check_licence(path.name, held.licence, held.commercial, licence)
     return Held(path.stem, path, held.role, held.family, held.licence, held.commercial, sha256)
 

@@ -386,7 +386,7 @@ def test_a_linked_file_stays_where_it_is(folder: Path, contents: dict[str, bytes
 
 
 def test_a_file_whose_hash_is_known_gets_its_name_and_licence(contents: dict[str, bytes], tmp_path: Path) -> None:
-    held = add(_file(tmp_path, "whatever.onnx", contents["xseg"]))
+    held = add(_file(tmp_path, "whatever.onnx", contents["xseg"]), licence="MIT")
     assert (held.name, held.licence, held.commercial) == ("hands", "Non-Commercial", "no")
     assert _states()["hands"] == "here"
 
