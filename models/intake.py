@@ -81,8 +81,9 @@ def add(
     """Take over a file of the user's own, recognised by its inputs and outputs, with its sha256 recorded.
 
     name: what to call it; else what the table calls a file of that hash, else the file's own name.  family: where the file
-    leaves it open.  licence: what the user knows of one that the table does not.  link: leave the file where it is; else it is put in the folder, without
-    copying where the disk allows it, and stays where it is when it lies there.  advance: told the bytes read of each block.
+    leaves it open.  licence: what the user knows of one that the table does not.  link: leave the file where it is; else it is
+    put in the folder, without copying where the disk allows it, and stays where it is when it lies there.  advance: told the
+    bytes read of each block.
     Raises NetworkError; then nothing has changed.
     """
     path = file.expanduser().absolute()
