@@ -6,12 +6,14 @@ a colour hold nearly all of the shading of a matt surface.
 
 from __future__ import annotations
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from models.mesh.topology import VERTICES
 
 Floats = NDArray[np.float32]
+Reals = NDArray[np.float64]
 
 # How strongly each harmonic is pulled to zero: the face shows only half of the sphere of directions.
 _DAMPING = np.array([0.0, 0.02, 0.02, 0.03, 0.25, 0.25, 0.25, 0.25, 0.25])
@@ -48,20 +50,30 @@ def fit(colours: Floats, tone: Floats, basis: Floats, weights: Floats) -> Floats
     if weights.sum() < 8:
         return light.astype(np.float32)
     bright = colours.mean(axis=1).astype(np.float64)
-    # The first round must not be led by what is far too dark or bright to be lit skin, or the later ones never recover.
-    ratio = np.log(np.maximum(bright, 1.0))
-    say = weights / (1.0 + ((ratio - np.median(ratio[weights > 0])) / 0.6) ** 4)
-    form = np.zeros(9)
-    for _ in range(3):
-        weighted = basis * say[:, None]
-        normal = weighted.T @ basis + np.diag(_DAMPING * say.sum() + 1e-6)
-        form = np.linalg.solve(normal, weighted.T @ bright)
-        error = np.abs(bright - basis @ form)
-        scale = 1.5 * np.median(error[weights > 0]) + 2.0
-        say = weights * np.minimum(1.0, scale / np.maximum(error, 1e-6)) ** 2
+    form, say = _form(basis.astype(np.float64), bright, weights.astype(np.float64))
     shading = np.maximum(basis @ form, 1.0)[:, None]
     hue = (say[:, None] * colours / shading).sum(axis=0) / say.sum()
     return np.asarray(form[:, None] * hue / tone, np.float32)
+
+
+@numba.njit(cache=True, nogil=True)
+def _form(basis: Reals, bright: Reals, weights: Reals) -> tuple[Reals, Reals]:
+    """The form (9,) of the light that makes brightness (n,) of harmonics (n, 9), and what say (n,) each point had in the end."""
+    seen = weights > 0
+    # The first round must not be led by what is far too dark or bright to be lit skin, or the later ones never recover.
+    ratio = np.log(np.maximum(bright, 1.0))
+    say = weights / (1.0 + ((ratio - np.median(ratio[seen])) / 0.6) ** 4)
+    form = np.zeros(9)
+    for _ in range(3):
+        weighted = np.ascontiguousarray((basis * say.reshape(-1, 1)).T)
+        normal = weighted @ basis
+        for k in range(9):
+            normal[k, k] += _DAMPING[k] * say.sum() + 1e-6
+        form = np.linalg.solve(normal, weighted @ bright)
+        error = np.abs(bright - basis @ form)
+        scale = 1.5 * np.median(error[seen]) + 2.0
+        say = weights * np.minimum(1.0, scale / np.maximum(error, 1e-6)) ** 2
+    return form, say
 
 
 def unevenness(colours: Floats, smooth: Floats, weights: Floats) -> float:

@@ -84,7 +84,8 @@ class Detail:
             for ring, way in zip(EYES, np.hypot(*(gaze - self._gaze).T), strict=True):
                 moved[ring] = np.maximum(moved[ring], way / _GAZE)
         fade = np.exp(-passed / _MEMORY_SECONDS) if 0 <= passed < 1 else 0.0
-        self._moved = np.maximum(moved, self._moved * fade).astype(np.float32)
+        # A texel is as old as the oldest of what surrounds it.
+        self._moved = np.maximum(moved[_neighbours()].max(axis=1), self._moved * fade).astype(np.float32)
         say = _spread(np.exp(-self._moved**2)) * np.float32(strength)
         texture = cv2.multiply(self._texture, cv2.merge([say, say, say]), dtype=cv2.CV_16S)
         across, down, nearest = np.empty((3, *picture.shape[:2]), np.float32)
@@ -96,6 +97,14 @@ class Detail:
 @functools.cache
 def _texels() -> Floats:
     return np.ascontiguousarray(UV * np.float32(SIZE - 1))
+
+
+@functools.cache
+def _neighbours() -> NDArray[np.intp]:
+    """Of each vertex itself and those it shares a triangle with, (468, n), the first as often as there is room."""
+    near = [sorted({vertex, *CLOSED[np.isin(CLOSED, vertex).any(axis=1)].ravel()}) for vertex in range(VERTICES)]
+    most = max(len(found) for found in near)
+    return np.array([found + found[:1] * (most - len(found)) for found in near], np.intp)
 
 
 def _spread(values: Floats) -> Floats:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -32,6 +32,8 @@ from models.neural.trying import Trying
 if TYPE_CHECKING:
     from models.families.enhancers import Enhancer
     from models.families.masks import Masker
+    from models.families.points import Pointer
+    from models.families.recognisers import Recogniser
     from models.families.sources import Latent
     from models.families.swappers import Swapper
 
@@ -47,6 +49,8 @@ _ASK_SECONDS = 1.0
 # Degrees aside up to which a recogniser is sure of a face.
 _FRONTAL = 25.0
 _SEEN = np.float32(1 / 255)
+# So many of its pixels around a vertex must be free.
+_AROUND = 3
 # A face of fewer pixels is none.
 _LEAST = 4.0
 
@@ -57,7 +61,7 @@ class Target:
 
     aside: degrees between where the face looks and the camera.  engine: whose light and detail these are.
     embedding: who it is to the recogniser, asked at so many seconds.  mixed: the source's latent with it, for an identity.
-    clear: (468,) 0..1, vertices that nothing lay before in the last frame.
+    clear: (468,) 0..1, vertices that nothing lies before.
     """
 
     aside: float = 0.0
@@ -101,7 +105,8 @@ class NeuralEngine:
     that the latent was read with; without it the knob identity does nothing.  hands: finds hands before the face.
     boost: the swapper's picture is made so many times as wide and high.  The caller closes all of them.
     Of the knobs light, occlusion, identity, morph and enhance have a meaning here: shape, eyes and glasses are the mesh
-    engine's.  Light 0 leaves the network its own colours.
+    engine's.  Light 0 leaves the network its own colours; whatever the effort, light is measured in every frame, as networks
+    change their mind from frame to frame.
     """
 
     def __init__(
@@ -110,8 +115,8 @@ class NeuralEngine:
         latent: Latent,
         masks: Sequence[Masker] = (),
         enhancer: Enhancer | None = None,
-        pointer: Any = None,
-        recogniser: Any = None,
+        pointer: Pointer | None = None,
+        recogniser: Recogniser | None = None,
         hands: Hands | None = None,
         boost: int = 1,
     ) -> None:
@@ -149,11 +154,11 @@ class NeuralEngine:
         if made is None or not self._sane(made[0], crop, seen.placed):
             return None
         picture, own = made
+        mask = self._mask(seen, target, area, own, knobs.occlusion, effort)
         if knobs.light:
-            gains = target.light(crop, picture, seen.points, seen.placed, target.clear, time, effort.light_every)
+            gains = target.light(crop, picture, seen.points, seen.placed, target.clear, time)
             picture = lit(picture, gains if knobs.light == 1 else gains ** np.float32(knobs.light), seen.placed, seen.depth)
         drawn, matrix = patch_of(picture, seen.matrix, area, effort.largest, DETAIL if self._enhance else 0)
-        mask = self._mask(seen, target, area, own, knobs.occlusion, effort)
         if self._enhance is not None and knobs.enhance:
             if target.detail.due(effort.enhance_every):
                 self._sharpen(seen, target, picture)
@@ -182,7 +187,7 @@ class NeuralEngine:
     def _sane(self, made: Bytes, crop: Bytes, placed: Floats) -> bool:
         good = sane(made, crop, placed)
         if not good:
-            self._swap.fail(ValueError("got a picture that is no face, expected one"))
+            self._swap.fail(ValueError("got a picture that shows no face, expected one"))
         return good
 
     def _mixed(self, seen: _Seen, target: Target, identity: float) -> Latent:
@@ -216,7 +221,7 @@ class NeuralEngine:
         shown = target.hidden(self._masks, seen.image, seen.five, to_frame, size, every)
         if shown is not None:
             clear = np.asarray(cv2.multiply(clear, shown, scale=1 / 255), np.uint8)
-        target.clear = relight.sample(clear[..., None], placed, 1)[:, 0] * _SEEN
+        target.clear = relight.sample(clear[..., None], placed, _AROUND)[:, 0] * _SEEN
         return without(mask, cv2.bitwise_not(clear), strength)
 
     def _sharpen(self, seen: _Seen, target: Target, picture: Bytes) -> None:

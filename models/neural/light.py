@@ -19,67 +19,70 @@ Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
 
 _SECONDS = 0.2
-# A mean change by so much of the brightness is another light, twice as much leaves nothing of the old one.
-_SUDDEN = 0.06
+# After so many seconds unseen everything may be different.
+_GAP = 1.0
 # What is lit less than this share of the face's mean is too dark to be divided by.
 _DARK = 0.2
-_LOW, _HIGH = 0.35, 2.8
+_RANGE = (np.log(0.35), np.log(2.8))
 _CELLS = 48
+# Beside what lies before the face there is its shadow.
+_BESIDE = 0.8
 _WHITE = np.ones(3, np.float32)
 
 
 class Light:
-    """Follows the light on one person's face."""
+    """Follows the light on one person's face.
+
+    What changes in the crop alone is taken over slowly, as most of it is an error of the fit; what changes in the picture alone
+    is the network's mood and undone at once; and what changes in both, a lamp or a turn of the head, is left as it is.
+    """
 
     def __init__(self) -> None:
-        self._theirs: Floats | None = None
-        self._age = 0
+        self._wanted: Floats | None = None
+        self._before: tuple[Floats, Floats] | None = None
         self._time = 0.0
 
     def forget(self) -> None:
         """Begin anew with the next frame."""
-        self._theirs = None
+        self._wanted = self._before = None
 
-    def __call__(self, crop: Bytes, made: Bytes, points: Floats, placed: Floats, clear: Floats, time: float, every: int) -> Floats:
+    def __call__(self, crop: Bytes, made: Bytes, points: Floats, placed: Floats, clear: Floats, time: float) -> Floats:
         """Factors (468, 3) for the colours of what was made.
 
         crop, made: (s, s, 3) uint8 BGR.  points: (468, 3) px of the frame.  placed: (468, 2) px of the crop.
-        clear: (468,) 0..1, what nothing lies before.  time: seconds.  every: the target's light is measured in every n-th call;
-        that of the picture is in each, as networks change their mind from frame to frame.
+        clear: (468,) 0..1, what nothing lies before.  time: seconds.
         """
         directions = normals(points)
         basis = relight.harmonics(directions)
         skin = placed[PLAIN_SKIN]
         within = ((skin >= 0) & (skin <= len(crop) - 1)).all(axis=1)
-        say = relight.facing(directions)[PLAIN_SKIN] * within * clear[PLAIN_SKIN]
+        bare = np.clip((clear[PLAIN_SKIN] - _BESIDE) / (1 - _BESIDE), 0.0, 1.0)
+        say = relight.facing(directions)[PLAIN_SKIN] * within * bare
         radius = max(1, round(float(np.ptp(placed[:, 0])) / 60))
 
-        def light(image: Bytes) -> Floats:
-            return relight.fit(relight.sample(image, skin, radius), _WHITE, basis[PLAIN_SKIN], say)
+        def shading(image: Bytes) -> Floats:
+            light = relight.fit(relight.sample(image, skin, radius), _WHITE, basis[PLAIN_SKIN], say)
+            colours = basis @ light
+            # Nowhere too dark to be divided by.
+            least = np.maximum(_DARK * colours[PLAIN_SKIN].mean(axis=0), 1.0)
+            return np.asarray(np.log(np.maximum(colours, least)), np.float32)
 
-        self._age += 1
-        if self._theirs is None or self._age >= every or not 0 <= time - self._time < 1:
-            self._follow(light(crop), basis, time)
-        assert self._theirs is not None
-        wanted, found = (_shading(basis, each) for each in (self._theirs, light(made)))
-        return np.clip(wanted / found, _LOW, _HIGH).astype(np.float32)
+        theirs, ours = shading(crop), shading(made)
+        wanted = self._follow(theirs, ours, time)
+        return np.exp(np.clip(wanted - ours, *_RANGE)).astype(np.float32)
 
-    def _follow(self, seen: Floats, basis: Floats, time: float) -> None:
-        """Small changes slowly, as half of them are the fit's own; a lamp at once."""
-        if self._theirs is None or not 0 <= time - self._time < 1:
-            self._theirs = seen
+    def _follow(self, theirs: Floats, ours: Floats, time: float) -> Floats:
+        """Logarithms (468, 3) of the colours that the picture is to have."""
+        passed, self._time = time - self._time, time
+        if self._wanted is None or self._before is None or not 0 <= passed < _GAP:
+            self._wanted = theirs
         else:
-            before, now = _shading(basis, self._theirs), _shading(basis, seen)
-            sudden = float(np.abs(now - before).mean() / before.mean()) / _SUDDEN - 1
-            rate = max(1 - np.exp(-(time - self._time) / _SECONDS), min(max(sudden, 0.0), 1.0))
-            self._theirs = (self._theirs + rate * (seen - self._theirs)).astype(np.float32)
-        self._age, self._time = 0, time
-
-
-def _shading(basis: Floats, light: Floats) -> Floats:
-    """Colours (468, 3) of skin in a light, nowhere too dark to be divided by."""
-    colours = basis @ light
-    return np.asarray(np.maximum(colours, np.maximum(_DARK * colours[PLAIN_SKIN].mean(axis=0), 1.0)), np.float32)
+            first, second = theirs - self._before[0], ours - self._before[1]
+            common = np.where(first * second > 0, np.sign(first) * np.minimum(np.abs(first), np.abs(second)), np.float32(0.0))
+            held = self._wanted + common
+            self._wanted = np.asarray(held + np.float32(1 - np.exp(-passed / _SECONDS)) * (theirs - held), np.float32)
+        self._before = theirs, ours
+        return self._wanted
 
 
 def lit(made: Bytes, gains: Floats, placed: Floats, depth: Floats) -> Bytes:

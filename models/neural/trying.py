@@ -44,7 +44,7 @@ class Trying(Generic[R]):
         """Tell of a failure, if none of its kind was told of before."""
         if type(error) not in self._told:
             self._told.add(type(error))
-            logger.warning("%s: %s %s", self._name, str(error).rstrip(".") + ".", self._loss)
+            logger.warning("%s failed: %s. %s", self._name, str(error).rstrip("."), self._loss)
 
 
 __all__ = ["Trying"]
