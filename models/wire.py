@@ -79,7 +79,7 @@ def unreachable(reason: object) -> FailedError:
     if isinstance(reason, ssl.SSLCertVerificationError):
         return FailedError("its certificate is not trusted here; check the clock, or the certificates of your network's proxy")
     if isinstance(reason, socket.gaierror):
-        return FailedError("it cannot be found; is this machine on the internet?")
+        return FailedError("its address cannot be found (is there no internet?)")
     if isinstance(reason, TimeoutError):
         return BrokenError("it did not answer in time")
     return BrokenError(f"the connection failed ({str(reason).rstrip('.') or type(reason).__name__})")
