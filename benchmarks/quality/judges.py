@@ -11,8 +11,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from models.align import ARCFACE, arcface_crop, dlib_crop
-from models.network import Network, NetworkError
+from models.align import dlib_crop, five
+from models.families.ports import shown
+from models.families.recognisers import Recogniser, open_recogniser
+from models.network import NetworkError
 from models.weights import TABLE
 from realtime.frame import Image, Points, RealtimeError
 
@@ -74,9 +76,9 @@ class Dlib:
 
 @dataclass(frozen=True)
 class Onnx:
-    """A recogniser of the ArcFace family in a file: RGB 112 x 112, (x - 127.5) / 127.5, aligned to arcface_112_v2."""
+    """A recogniser in a file, of the families of models.families.recognisers: ArcFace, SFace."""
 
-    network: Network
+    recogniser: Recogniser
     sha256: str
     name: str
     distances: bool = False
@@ -93,24 +95,17 @@ class Onnx:
             network = Session(path, Runtime(("CPU",)))
         except NetworkError as error:
             raise RealtimeError(f"The judge {path.name} cannot be read as an ONNX model ({str(error).rstrip('.')}).") from None
-        inputs, outputs = network.inputs, network.outputs
-        wanted = f"one input (1 or N, 3, {ARCFACE}, {ARCFACE}) of float32 and one output (1 or N, d)"
-        got = ", ".join(f"{part.name} {_shape(part.shape)} {part.type}" for part in [*inputs, *outputs])
-        if len(inputs) != 1 or inputs[0].type != "float32" or not _fits(inputs[0].shape, (1, 3, ARCFACE, ARCFACE)):
-            raise RealtimeError(f"The judge {path.name} does not look at faces as the ArcFace family does: got {got}, expected {wanted}.")
-        judge = cls(network, sha256(path), path.stem)
-        found = judge._run(np.zeros((1, 3, ARCFACE, ARCFACE), np.float32))
-        if len(outputs) != 1 or found.ndim != 2 or found.shape[0] != 1 or found.shape[1] < 8:
-            raise RealtimeError(f"The judge {path.name} gives no embedding: got output {_shape(found.shape)}, expected {wanted}.")
-        return judge
+        try:
+            return cls(open_recogniser(network), sha256(path), path.stem)
+        except NetworkError:
+            wanted = "one input (1 or N, 3, 112, 112) of float32 and one output (1 or N, d)"
+            got = shown([*network.inputs, *network.outputs])
+            what = f"does not look at faces as the ArcFace family does: got {got}, expected {wanted}"
+            raise RealtimeError(f"The judge {path.name} {what}.") from None
 
     def __call__(self, image: Image, landmarks: Points) -> Embedding:
         """The embedding (d,) as the network gives it."""
-        face = arcface_crop(image, landmarks)[..., ::-1].transpose(2, 0, 1)[None]
-        return np.asarray(self._run((face.astype(np.float32) - np.float32(127.5)) / np.float32(127.5))[0])
-
-    def _run(self, pixels: NDArray[np.float32]) -> Embedding:
-        return np.array(self.network({self.network.inputs[0].name: pixels})[0], np.float64)
+        return self.recogniser(image, five(landmarks)).astype(np.float64)
 
 
 def made_with(engine: str) -> frozenset[str]:
@@ -150,15 +145,6 @@ def cosine(first: Embedding, second: Embedding) -> Embedding:
     """Cosine between embeddings along the last axis, -1..1."""
     lengths = np.linalg.norm(first, axis=-1) * np.linalg.norm(second, axis=-1)
     return np.asarray((first * second).sum(axis=-1) / np.maximum(lengths, 1e-12))
-
-
-def _fits(shape: tuple[int | None, ...], wanted: tuple[int, ...]) -> bool:
-    """Whether a model takes this shape; None in it stands for any number."""
-    return len(shape) == len(wanted) and all(size in (None, want) for size, want in zip(shape, wanted, strict=True))
-
-
-def _shape(shape: tuple[int | None, ...]) -> str:
-    return f"({', '.join('any' if size is None else str(size) for size in shape)})"
 
 
 __all__ = ["DLIB_SAME", "Dlib", "Embedding", "Judge", "Onnx", "cosine", "made_with", "open_judges", "sha256"]

@@ -25,7 +25,7 @@ _FINE = 0.55
 # Found among this many of the best candidates; more are noise.
 _CANDIDATES = 1000
 _YUNET = (("cls", 1), ("obj", 1), ("bbox", 4), ("kps", 10))
-_PICTURE = (None, 3, None, None)
+_PICTURE = (1, 3, None, None)
 # The exports that call their input `input` are fed BGR by the tool that made them, the original ones RGB.
 _EXPORT, _ORIGINAL = Want(_PICTURE, ("input",)), Want(_PICTURE, unlike=("input",))
 _HALF = (127.5, 127.5, 127.5)
@@ -87,11 +87,11 @@ FAMILIES = (
     *_scrfd(_ORIGINAL, _RGB),
     Family("yoloface", (_EXPORT,), (Want((1, 20, None)),), Form("bgr"), listed),
     Family("yoloface", (_ORIGINAL,), (Want((1, 20, None)),), UNIT, listed),
-    Family("yolov5face", (Want(_PICTURE),), (Want((None, 48, None, None)),) * 3, Form("bgr"), anchored, overlap=0.5),
+    Family("yolov5face", (Want(_PICTURE),), (Want((1, 48, None, None)),) * 3, Form("bgr"), anchored, overlap=0.5),
     Family(
         "rfb",
         (Want(_PICTURE),),
-        (Want((None, None, 2), ("scores",)), Want((None, None, 4), ("boxes",))),
+        (Want((1, None, 2), ("scores",)), Want((1, None, 4), ("boxes",))),
         Form("rgb", (127.0, 127.0, 127.0), (128.0, 128.0, 128.0)),
         corners,
         overlap=0.3,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import cv2
 import numpy as np
@@ -84,16 +85,16 @@ def _scored(outputs: Sequence[Array]) -> tuple[Floats, float]:
 
 
 _BYTES = Form("rgb", deviation=(1.0, 1.0, 1.0))
-_192, _256 = (Want((None, 3, 192, 192)),), (Want((None, 3, 256, 256)),)
+_192, _256 = (Want((1, 3, 192, 192)),), (Want((1, 3, 256, 256)),)
 
 FAMILIES = (
-    Family("2d106", _192, (Want((None, 212)),), _BYTES, 192, 1.5, partial(_signed, numbers=2, last=106), _FIVE_106),
-    Family("1k3d68", _192, (Want((None, 3309)),), _BYTES, 192, 1.5, partial(_signed, numbers=3, last=68), _FIVE_68),
+    Family("2d106", _192, (Want((1, 212)),), _BYTES, 192, 1.5, partial(_signed, numbers=2, last=106), _FIVE_106),
+    Family("1k3d68", _192, (Want((1, 3309)),), _BYTES, 192, 1.5, partial(_signed, numbers=3, last=68), _FIVE_68),
     Family(
-        "2dfan4", _256, (Want((None, 68, 3)), Want((None, 68, 64, 64))), Form("bgr"), 256, 256 / 195, _grid, _FIVE_68, lighten=True
+        "2dfan4", _256, (Want((1, 68, 3)), Want((1, 68, 64, 64))), Form("bgr"), 256, 256 / 195, _grid, _FIVE_68, lighten=True
     ),
-    Family("peppa_wutz", _256, (Want((None, 204)),), Form("bgr"), 256, 256 / 195, _scored, _FIVE_68, lighten=True),
-    Family("peppa_wutz", _256, (Want((None, 68, 3)),), Form("bgr"), 256, 256 / 195, _scored, _FIVE_68, lighten=True),
+    Family("peppa_wutz", _256, (Want((1, 204)),), Form("bgr"), 256, 256 / 195, _scored, _FIVE_68, lighten=True),
+    Family("peppa_wutz", _256, (Want((1, 68, 3)),), Form("bgr"), 256, 256 / 195, _scored, _FIVE_68, lighten=True),
 )
 
 
@@ -104,7 +105,7 @@ class Pointer:
         self.family = family
         self._network = network
 
-    def __call__(self, image: Bytes, box: NDArray[np.floating], rotation: float = 0.0) -> tuple[Floats, float]:
+    def __call__(self, image: Bytes, box: NDArray[np.floating[Any]], rotation: float = 0.0) -> tuple[Floats, float]:
         """The family's points (n, 2) px and their score 0..1 of the face in a box of a picture (h, w, 3) uint8 BGR.
 
         box: (4,) left, top, right, bottom px, forehead to chin.  rotation: of the face, radians, clockwise on the screen.

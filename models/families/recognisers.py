@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ Reals = NDArray[np.float64]
 
 # Fewer numbers than this are classes, ages or a pose.
 _FEWEST = 64
-_CROP = (None, 3, 112, 112)
+_CROP = (1, 3, 112, 112)
 _BYTES = Form("rgb", deviation=(1.0, 1.0, 1.0))
 
 
@@ -48,11 +49,11 @@ class Family:
 # What MXNet made calls its input `data` and subtracts the mean in the graph; so do SFace, which OpenCV feeds RGB 0..255
 # (FaceRecognizerSF), and the oldest of ArcFace's, as insightface itself tells them.
 _RECOGNISERS = (
-    Family("sface", (Want(_CROP, ("data",)),), (Want((None, 128)),), _BYTES),
-    Family("arcface", (Want(_CROP, ("data",)),), (Want((None, 512)),), _BYTES),
-    Family("arcface", (Want(_CROP, unlike=("data",)),), (Want((None, None)),), SIGNED),
+    Family("sface", (Want(_CROP, ("data",)),), (Want((1, 128)),), _BYTES),
+    Family("arcface", (Want(_CROP, ("data",)),), (Want((1, 512)),), _BYTES),
+    Family("arcface", (Want(_CROP, unlike=("data",)),), (Want((1, None)),), SIGNED),
 )
-_CONVERTERS = (Family("converter", (Want((None, 512)),), (Want((None, 512)),), None, role="converter"),)
+_CONVERTERS = (Family("converter", (Want((1, 512)),), (Want((1, 512)),), None, role="converter"),)
 FAMILIES = _RECOGNISERS + _CONVERTERS
 
 
@@ -107,7 +108,7 @@ def open_converter(network: Network, name: str | None = None) -> Converter:
     return Converter(network)
 
 
-def _embedding(output: NDArray[np.floating]) -> Floats:
+def _embedding(output: NDArray[np.floating[Any]]) -> Floats:
     embedding = np.array(output, np.float32).reshape(-1)
     if not np.isfinite(embedding).all():
         raise ValueError("got an embedding that is not finite, expected numbers")
