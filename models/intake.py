@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from models import ledger, outline, weights
+from models.consent import consent
 from models.fetch import Report, fetch, forget
 from models.ledger import Entry
 from models.licences import commercial
@@ -77,13 +78,14 @@ def add(
     licence: str = "",
     link: bool = False,
     advance: Advance = lambda count: None,
+    agreed: Callable[[str], bool] = lambda name: False,
 ) -> Held:
     """Take over a file of the user's own, recognised by its inputs and outputs, with its sha256 recorded.
 
     name: what to call it; else what the table calls a file of that hash, else the file's own name.  family: where the file
     leaves it open.  licence: what the user knows of one that the table does not.  link: leave the file where it is; else it is
     put in the folder, without copying where the disk allows it, and stays where it is when it lies there.  advance: told the
-    bytes read of each block.
+    bytes read of each block.  agreed: asked for a model that has somebody's face in it whether that person agreed.
     Raises NetworkError; then nothing has changed.
     """
     path = file.expanduser().absolute()
@@ -99,7 +101,7 @@ def add(
     said = (row.licence, row.commercial) if row else (licence or "unknown", commercial(licence))
     origin = "found" if inside else "linked" if link else "added"
     where = str(path) if link and not inside else target.name
-    entry = Entry(where, sha256, 0, 0, kind.role, kind.family, origin, str(path), *said, True)
+    entry = Entry(where, sha256, 0, 0, kind.role, kind.family, origin, str(path), *said, True, consent(kind, called, agreed))
     if target == path:
         _record(called, entry, path)
     else:

@@ -28,6 +28,7 @@ class Entry:
     file: its name in the folder, or a whole path elsewhere.  size, time: bytes and time of change (ns) when sha256 was last checked.
     origin: pulled, added, or found (somebody else put it in the folder).  source: where it came from.
     commercial: yes, no or unknown.  verified: whether sha256 is one that was known before the file came.
+    consent: of a model with somebody's face in it, when (ISO 8601, UTC) and what was stated about their agreement.
     """
 
     file: str
@@ -41,6 +42,7 @@ class Entry:
     licence: str
     commercial: str
     verified: bool
+    consent: str = ""
 
 
 @dataclass(slots=True)

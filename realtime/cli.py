@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +10,7 @@ import typer
 
 from realtime.keys import HELP
 from realtime.shelf import app as shelf
-from realtime.terminal import heard, plainly, progress
+from realtime.terminal import agreed, heard, plainly, progress
 
 # Everything heavy is imported where it is used, so that --help and --version answer at once.
 if TYPE_CHECKING:
@@ -127,20 +126,10 @@ def enrol(
             raise RealtimeError(f"{name} is enrolled already; choose another name, or replace it with --overwrite.")
         with closing(Detector()) as detector, closing(Landmarker()) as landmarker, console.status("") as status:
             identity = make(name, photos, detector, landmarker, None, face, lambda clip, done: status.update(f"{clip}: {done:.0%}"))
-        if not consent:
-            _ask(name)
+        if not agreed(consent, f"{name} was not enrolled."):
+            raise RealtimeError(f"{name} was not enrolled.")
         kept = replace(identity, consent=identities.Consent.now())
         typer.echo(f"{name} is enrolled: {identities.save(kept, overwrite)}")
-
-
-def _ask(name: str) -> None:
-    """Have the person's agreement confirmed; raises RealtimeError without it."""
-    from realtime.frame import RealtimeError
-
-    if not sys.stdin.isatty():
-        raise RealtimeError(f"Has the person agreed? Without a terminal to ask on, say so with --i-have-consent. {name} was not enrolled.")
-    if not typer.confirm("Has this person agreed that you use their face in video calls and recordings?"):
-        raise RealtimeError(f"{name} was not enrolled.")
 
 
 @app.command()

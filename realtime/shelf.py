@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from realtime.terminal import heard, plainly
+from realtime.terminal import agreed, heard, plainly
 
 # Everything heavy is imported where it is used, so that --help answers at once.
 if TYPE_CHECKING:
@@ -84,13 +84,14 @@ def add(
     family: Annotated[str | None, typer.Option(help="What it is, where its inputs and outputs leave that open.")] = None,
     licence: Annotated[str, typer.Option(help="Its licence, as far as you know: MIT, Non-Commercial, own, ...")] = "",
     link: Annotated[bool, typer.Option("--link", help="Leave it where it is; else it is put beside the others.")] = False,
+    consent: Annotated[bool, typer.Option("--i-have-consent", help="Whose face is in it agreed; for scripts, asks nothing.")] = False,
 ) -> None:
     """Take over a model file of your own; what it is is seen from its inputs and outputs."""
     with plainly():
         from models.intake import add as take
         from realtime.machine.home import expanded
 
-        held = take(expanded(file), name, family, licence, link)
+        held = take(expanded(file), name, family, licence, link, agreed=lambda called: agreed(consent, f"{called} was not added."))
         typer.echo(f"{held.name}: {held.role}, family {held.family}, sha256 {held.sha256}, licence {held.licence}")
         _here(held)
 

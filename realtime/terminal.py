@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
@@ -87,4 +88,16 @@ def plainly() -> Iterator[Console]:
             logger.removeHandler(handler)
 
 
-__all__ = ["Plain", "heard", "plainly", "progress"]
+def agreed(said: bool, otherwise: str) -> bool:
+    """Whether the person agreed, as `said` by an option or asked for on the terminal.
+
+    otherwise: what does not happen then.  Raises RealtimeError where there is nobody to ask.
+    """
+    from realtime.frame import RealtimeError
+
+    if not said and not sys.stdin.isatty():
+        raise RealtimeError(f"Has the person agreed? Without a terminal to ask on, say so with --i-have-consent. {otherwise}")
+    return said or typer.confirm("Has this person agreed that you use their face in video calls and recordings?")
+
+
+__all__ = ["Plain", "agreed", "heard", "plainly", "progress"]

@@ -7,6 +7,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
+import onnx_making
+import onnx_seeing
 import pytest
 from numpy.typing import NDArray
 
@@ -19,7 +21,6 @@ from realtime.frame import Frame, Image, RealtimeError
 from realtime.networks import Spared
 from realtime.people import identities
 from realtime.portraits import portrait
-from tests import onnx_making, onnx_seeing
 
 _SIGNED = ((127.5 / 255,) * 3, (127.5 / 255,) * 3)
 

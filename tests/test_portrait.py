@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+from faces import find
 from numpy.typing import NDArray
 
 from models.align import five, template
@@ -12,7 +13,6 @@ from models.detector import Detector
 from models.landmarks import Landmarker
 from models.mesh.pose import fit
 from models.portrait import SIDE, Portrait, portraits
-from tests.faces import find
 
 Bytes = NDArray[np.uint8]
 

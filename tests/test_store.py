@@ -9,6 +9,8 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import onnx_making as making
@@ -17,7 +19,8 @@ from mirror import Mirror, Served, mirror, sha256
 from onnx_making import Swap
 
 from models import intake, ledger, store, weights
-from models.intake import add
+from models.consent import STATEMENT
+from models.intake import add as take
 from models.ledger import Entry
 from models.listing import listing
 from models.network import NetworkError
@@ -25,6 +28,10 @@ from models.store import Held, find, locate, remove, verify
 from models.weights import Licence, Weights
 
 _ROOT = Path(__file__).resolve().parents[1]
+
+
+# Whose face is in the DFM file agreed.
+add = partial(take, agreed=lambda name: True)
 
 
 @pytest.fixture(scope="session")
@@ -501,3 +508,17 @@ def test_an_entry_that_leads_elsewhere_deletes_nothing(folder: Path, tmp_path: P
     assert remove("evil") is None
     assert remove("worse") is None
     assert outside.exists()
+
+
+def test_a_model_with_a_face_in_it_needs_that_persons_consent(folder: Path, contents: dict[str, bytes], tmp_path: Path) -> None:
+    mine, mask = _file(tmp_path, "anna.dfm", contents["dfm"]), _file(tmp_path, "mask.onnx", contents["bisenet"])
+    with pytest.raises(NetworkError, match="anna was not added: somebody's face is in it"):
+        take(mine)
+    assert not list(folder.glob("anna*"))
+    asked: list[str] = []
+    take(mask, agreed=lambda name: bool(asked.append(name)))
+    assert asked == []
+    add(mine)
+    date, _, statement = ledger.load().entries["anna"].consent.partition(" ")
+    assert statement == STATEMENT
+    assert datetime.fromisoformat(date).utcoffset() is not None
