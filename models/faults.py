@@ -19,6 +19,8 @@ _AGAIN = "fetch it again"
 _MEMORY = ("out of memory", "out_of_memory", "outofmemory", "cuda failure 2:", "failed to allocate memory", "bad allocation", "bad_alloc")
 _LONGEST = 200
 _OPERATOR = re.compile(r"No Op registered for (\S+)|Fatal error: (\S+?)\(-?\d+\) is not a registered|implementation for (\S+?)\(")
+_BESIDE = ("xternal data", "xternal initializer", "cannot get file size", "GetFileLength", "model_path must not be empty")
+_MISSING = re.compile(r'"([^"]+)"$|\[([^\[\]]+)\]$|GetFileLength for (\S+) failed')
 
 
 def check_file(path: Path) -> None:
@@ -60,9 +62,9 @@ def of_model(name: str, message: str, version: str) -> str:
     if operator := _OPERATOR.search(message):
         which = next(filter(None, operator.groups()))
         return f"Got {name} with the operator {which}, expected only those of {installed}; update that, or export the model without it."
-    if "xternal data" in message or "external initializer" in message.lower():
-        missing = re.search(r'"([^"]+)"\s*$', message.strip())
-        beside = Path(missing[1]).name if missing else "its file of weights"
+    if any(words in message for words in _BESIDE):
+        found = _MISSING.search(message.strip())
+        beside = Path(next(filter(None, found.groups()))).name if found else "its file of weights"
         return f"Got {name} without {beside}, expected the two side by side; put both in one folder."
     return f"Got {name}, expected an ONNX model that runs here; ONNX Runtime {version} says: {shortened(message)}."
 
