@@ -5,16 +5,21 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import onnx_making as making
 import pytest
 from faces import as_face, find, larger
-from networks import SIDE, broken, engine, fed, latent, masker, pasted, places, same, swapper, tinted
+from networks import SIDE, Network, broken, engine, family, fed, latent, masker, pasted, places, same, swapper, tinted
 from numpy.typing import NDArray
 
 from models import align
-from models.families.swappers import Swapper
+from models.families.form import IMAGENET, SIGNED, UNIT
+from models.families.sources import Embedding, Picture
+from models.families.swappers import Swapper, open_swapper
 from models.knobs import Effort, Knobs
 from models.mesh.topology import MEAN, OVAL
+from models.network import Port
 from models.neural.engine import NeuralEngine
+from models.session import Session
 from realtime.config import BlendSettings, SwapSettings
 from realtime.frame import Frame
 from realtime.stages.blend import Blend
@@ -29,6 +34,12 @@ def scene(collins, detector, landmarker) -> tuple[NDArray[np.uint8], NDArray[np.
     """A real face about as large as the crop has it."""
     image = larger(collins, 2)
     return image, find(image, detector, landmarker)
+
+
+@pytest.fixture
+def recognise():
+    """Everybody is the same person."""
+    return lambda image, five: np.eye(512, dtype=np.float32)[0]
 
 
 def outline(image: NDArray[np.uint8], landmarks: NDArray[np.float32], grow: int) -> NDArray[np.bool_]:
@@ -235,10 +246,6 @@ def test_identity_is_mixed_with_an_embedding_measured_once_and_from_the_front(sc
 
 
 def test_morph_and_own_mask_of_a_model_of_one_person(scene) -> None:
-    from networks import Network, family
-
-    from models.network import Port
-
     image, landmarks = scene
     half = np.ones((1, SIDE, SIDE, 1), np.float32)
     half[:, :, : SIDE // 2] = 0
@@ -301,6 +308,24 @@ def test_something_before_the_face_stays_on_top(shared: Path, detector, landmark
         if frame.index >= 36:
             break
     assert np.mean(share) > 0.9
+
+
+@pytest.mark.parametrize("name", ["inswapper_128", "simswap_256", "hififace_256", "uniface_256"])
+def test_families_as_files_give_the_frame_back(scene, name: str, tmp_path: Path, recognise) -> None:
+    """From an ONNX file with a family's signature, that gives its target back, to the patch."""
+    image, landmarks = scene
+    row = family(name)
+    kinds = {UNIT: (making.ZERO, making.ONE), SIGNED: (making.HALF, making.HALF), IMAGENET: (making.MEAN, making.DEVIATION)}
+    side = row.source.size if isinstance(row.source, Picture) else "latent"
+    emap = np.eye(512, dtype=np.float32) if isinstance(row.source, Embedding) and row.source.emap else None
+    swap = making.Swap(row.size, kinds[row.takes], kinds[row.gives], side, mixed=False, strength=0.0, emap=emap)
+    maker = open_swapper(Session(making.swapper(tmp_path / "swap.onnx", swap)), name, emap)
+    source = maker.source([(image, align.five(landmarks))], recognise, lambda embedding: embedding)
+    made = NeuralEngine(maker, source, boost=2 if row.size < SIDE else 1)(image, landmarks, engine(same).meet(), 0.0)
+    shown, alpha = pasted(image, made)
+    face = outline(image, landmarks, 0)
+    assert np.abs(shown.astype(int) - image)[face].mean() < 1.6
+    assert (alpha[face] > 250).mean() > 0.8
 
 
 def test_a_real_clip_comes_back_as_it_was(shared: Path, detector, landmarker) -> None:

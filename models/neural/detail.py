@@ -20,9 +20,9 @@ Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
 
 SIZE = 384
-_CELLS = 32
+_CELLS, _UNIT = 32, 16
 # What is wider than this share of the crop is no detail, but another light or another face.
-_WIDEST = 0.06
+_WIDEST, _COARSE = 0.06, 64
 # The part of a new measurement in the mean.
 _NEW = 0.5
 # In eye distances: skin, or an iris, that moved so far since makes its detail a third; that is remembered for so many seconds,
@@ -37,11 +37,11 @@ class Detail:
     """Follows the detail on one person's face."""
 
     def __init__(self) -> None:
-        self._texture = np.zeros((SIZE, SIZE, 3), np.float32)
-        self._known = np.zeros((SIZE, SIZE), np.float32)
+        # In grey levels times _UNIT.
+        self._texture = np.zeros((SIZE, SIZE, 3), np.int16)
+        self._known = np.zeros(VERTICES, np.float32)
         self._shape: Floats | None = None
         self._gaze: Floats | None = None
-        self._say = np.zeros(VERTICES, np.float32)
         self._moved = np.zeros(VERTICES, np.float32)
         self._age = 0
         self._time = 0.0
@@ -58,15 +58,15 @@ class Detail:
         facing: (468,) 0..1, how squarely each vertex is seen.  clear: (468,) 0..1, what nothing lies before.
         """
         difference = cv2.subtract(after, before, dtype=cv2.CV_16S)
-        coarse = cv2.resize(difference, (64, 64), interpolation=cv2.INTER_AREA)
-        wide = cv2.GaussianBlur(coarse, (0, 0), 64 * _WIDEST)
-        difference = cv2.subtract(difference, cv2.resize(wide, difference.shape[1::-1], interpolation=cv2.INTER_LINEAR))
+        coarse = cv2.GaussianBlur(cv2.resize(difference, (_COARSE, _COARSE), interpolation=cv2.INTER_AREA), (0, 0), _COARSE * _WIDEST)
+        difference = cv2.subtract(difference, cv2.resize(coarse, difference.shape[1::-1], interpolation=cv2.INTER_LINEAR))
         across, down, nearest = np.empty((3, SIZE, SIZE), np.float32)
         rasterise(_texels(), np.zeros(VERTICES, np.float32), CLOSED, np.ascontiguousarray(placed), across, down, nearest)
         found = cv2.remap(difference, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
-        seen = _spread(clear * np.clip((facing - _ASKEW) / (_SQUARE - _ASKEW), 0.0, 1.0))
-        rate = seen * np.maximum(1 - self._known, np.float32(_NEW))
-        self._texture += rate[..., None] * (found - self._texture)
+        seen = clear * np.clip((facing - _ASKEW) / (_SQUARE - _ASKEW), 0.0, 1.0)
+        rate = _spread(seen * np.maximum(1 - self._known, _NEW))
+        step = cv2.subtract(found * np.int16(_UNIT), self._texture)
+        self._texture = cv2.add(self._texture, cv2.multiply(step, cv2.merge([rate, rate, rate]), dtype=cv2.CV_16S))
         self._known = np.maximum(self._known, seen)
         self._shape, self._gaze, self._age = shape[:VERTICES].copy(), _gaze(shape), 0
 
@@ -86,7 +86,7 @@ class Detail:
         fade = np.exp(-passed / _MEMORY_SECONDS) if 0 <= passed < 1 else 0.0
         # A texel is as old as the oldest of what surrounds it.
         self._moved = np.maximum(moved[_neighbours()].max(axis=1), self._moved * fade).astype(np.float32)
-        say = _spread(np.exp(-self._moved**2)) * np.float32(strength)
+        say = _spread(np.exp(-self._moved**2) * (strength / _UNIT))
         texture = cv2.multiply(self._texture, cv2.merge([say, say, say]), dtype=cv2.CV_16S)
         across, down, nearest = np.empty((3, *picture.shape[:2]), np.float32)
         rasterise(placed, depth, CLOSED, _texels(), across, down, nearest)

@@ -218,7 +218,7 @@ class NeuralEngine:
         every, hands = effort.occlusion_every, self._hands if effort.hands else None
         clear = np.full(mask.shape, 255, np.uint8)
         clear = without(clear, target.veil(seen.image, seen.points, area, seen.time, every, hands), 1.0)
-        shown = target.hidden(self._masks, seen.image, seen.five, to_frame, size, every)
+        shown = target.hidden(self._masks, seen.image, seen.five, to_frame, size, seen.time, every)
         if shown is not None:
             clear = np.asarray(cv2.multiply(clear, shown, scale=1 / 255), np.uint8)
         target.clear = relight.sample(clear[..., None], placed, _AROUND)[:, 0] * _SEEN

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import align
+from models.neural.paste import chained
 from models.neural.trying import Trying
 
 if TYPE_CHECKING:
@@ -18,35 +19,48 @@ if TYPE_CHECKING:
 Bytes = NDArray[np.uint8]
 Reals = NDArray[np.float64]
 
+# So many seconds after a look the next one is due, however few frames came; so old, a mask says nothing any more.
+_LATEST, _STALE = 0.15, 0.5
+
 
 class Hidden:
     """Follows what lies before one person's face."""
 
     def __init__(self) -> None:
-        self._masks: dict[int, Bytes] = {}
-        self._age = 0
+        self._masks: dict[int, tuple[Bytes, float]] = {}
+        self._calls = 0
 
     def __call__(
-        self, maskers: Sequence[tuple[Masker, Trying[Bytes]]], image: Bytes, five: Reals, matrix: Reals, size: tuple[int, int], every: int
+        self,
+        maskers: Sequence[tuple[Masker, Trying[Bytes]]],
+        image: Bytes,
+        five: Reals,
+        matrix: Reals,
+        size: tuple[int, int],
+        time: float,
+        every: int,
     ) -> Bytes | None:
         """Where the face is seen, as a picture of a patch: (h, w) uint8, 255 where all networks see it; None without any.
 
         image: (h, w, 3) uint8 BGR.  five: (5, 2) px.  matrix: (2, 3), patch -> frame.  size: width and height of the patch.
-        every: they look in every n-th call, by turns, and their masks stay where they are on the face in between.
+        time: seconds.  every: they look in every n-th call, by turns, and their masks stay where they are on the face in between.
         """
-        self._age += 1
+        self._calls += 1
         shown: Bytes | None = None
         for number, (masker, look) in enumerate(maskers):
             side = masker.family.size
             to_crop = align.similarity(five, align.template(masker.family.template, side))
-            if number not in self._masks or (self._age + number) % every == 0:
+            passed = time - self._masks[number][1] if number in self._masks else _STALE
+            if (self._calls + number) % every == 0 or not 0 <= passed < _LATEST:
                 found = look(align.crop(image, to_crop, side, cv2.BORDER_REPLICATE))
                 if found is not None:
-                    self._masks[number] = found
+                    self._masks[number] = found, time
+                elif not 0 <= passed < _STALE:
+                    self._masks.pop(number, None)
             if number in self._masks:
-                way = to_crop @ np.vstack([matrix, (0, 0, 1)])
                 flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-                here = cv2.warpAffine(self._masks[number], way, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+                way = chained(matrix, to_crop)
+                here = cv2.warpAffine(self._masks[number][0], way, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
                 shown = np.asarray(here if shown is None else cv2.min(shown, here), np.uint8)
         return shown
 

@@ -15,7 +15,8 @@ Bytes = NDArray[np.uint8]
 # A patch that has so many pixels for each of the picture's shows all there is; the blend stage enlarges it further.
 _FINEST = 2.0
 _ENLARGED = 1.25
-_RIM = 16
+# The rim of a picture on another, as a share of its side; and how fine that is.
+_RIM, _CELLS = 0.08, 64
 
 
 def chained(first: Reals, second: Reals) -> Reals:
@@ -58,13 +59,16 @@ def warped(picture: Bytes, way: Reals, size: tuple[int, int]) -> Bytes:
 
 def onto(below: Bytes, picture: Bytes, way: Reals) -> Bytes:
     """A crop (s, s, 3) with a picture on it, whose rim fades; way: (2, 3), crop -> picture."""
-    side = len(picture)
-    rim = max(2, side // _RIM)
-    ramp = np.minimum(np.minimum(np.arange(side), np.arange(side)[::-1]) / rim, 1.0).astype(np.float32)
-    size = (below.shape[1], below.shape[0])
+    size, side = (below.shape[1], below.shape[0]), len(picture)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    alpha = cv2.warpAffine(np.minimum(ramp, ramp[:, None]), way, size, flags=flags)
-    return np.asarray(cv2.blendLinear(warped(picture, way, size), below, alpha, 1 - alpha), np.uint8)
+    above = cv2.warpAffine(picture, way, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    line = np.minimum(np.arange(_CELLS), np.arange(_CELLS)[::-1]) / (_RIM * _CELLS)
+    ramp = np.minimum(np.minimum(line, line[:, None]), 1.0).astype(np.float32)
+    step = np.array([[side / _CELLS, 0, side / _CELLS / 2 - 0.5], [0, side / _CELLS, side / _CELLS / 2 - 0.5]])
+    there = np.array([[size[0] / _CELLS, 0, size[0] / _CELLS / 2 - 0.5], [0, size[1] / _CELLS, size[1] / _CELLS / 2 - 0.5]])
+    small = chained(chained(there, way), cv2.invertAffineTransform(step))
+    alpha = cv2.resize(cv2.warpAffine(ramp, small, (_CELLS, _CELLS), flags=flags), size, interpolation=cv2.INTER_LINEAR)
+    return np.asarray(cv2.blendLinear(above, below, alpha, 1 - alpha), np.uint8)
 
 
 __all__ = ["chained", "onto", "patch_of", "warped"]
