@@ -227,7 +227,9 @@ def _absent(name: str, row: Weights | None, licence: Licence, own: tuple[str, ..
     if not row.urls:
         return f"{row.name} is not here, and nobody serves it ({row.note}): swapcam models add FILE."
     size = f"{row.size / 1e6:.0f} MB, " if row.size else ""
-    return f"{row.name} is not here: swapcam models pull {row.name} ({size}licence {row.licence})."
+    needed = [need for need in map(weights.find, row.needs) if need and need.name not in own and not present(need)]
+    names = " ".join(one.name for one in (row, *needed))
+    return f"{row.name} is not here: swapcam models pull {names} ({size}licence {row.licence})."
 
 
 def _nearly(name: str, own: tuple[str, ...]) -> str:
