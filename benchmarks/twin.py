@@ -12,8 +12,8 @@ from models.network import Array
 
 PARAMETERS, EMAP = 138_292_739, 512 * 512
 """Of the full twin: parameters, and elements of the matrix that brings an embedding into its latent space."""
-MULTIPLY_ADDS = 174_575_000_000
-"""Of the full twin for a picture, to 1e-4."""
+MULTIPLY_ADDS = 174_575_321_088
+"""Of the full twin for a picture."""
 _LATENT = 512
 _BLOCKS = 6
 
@@ -22,7 +22,7 @@ _BLOCKS = 6
 class _Builder:
     """Nodes and initializers in the order in which they are made."""
 
-    random: np.random.Generator
+    random: np.random.Generator | None
     nodes: list[Any] = field(default_factory=list)
     constants: dict[str, Array] = field(default_factory=dict)
 
@@ -38,7 +38,12 @@ class _Builder:
 
     def weights(self, name: str, *shape: int, gain: float = 2.0) -> str:
         scale = sqrt(gain / prod(shape[1:])) if len(shape) > 1 else 0.1
-        self.constants[name] = self.random.standard_normal(shape, np.float32) * np.float32(scale)
+        # Without weights nothing of their size is ever made.
+        self.constants[name] = (
+            np.broadcast_to(np.float32(0), shape)
+            if self.random is None
+            else self.random.standard_normal(shape, np.float32) * np.float32(scale)
+        )
         return name
 
     def conv(self, x: str, name: str, wide: int, narrow: int, side: int, gain: float = 2.0, **attributes: Any) -> str:
@@ -52,14 +57,15 @@ class _Builder:
         return self.node("Pad", x, self.value([0, 0, by, by, 0, 0, by, by]), self.value(0, np.float32), mode="reflect")
 
 
-def twin(width: float = 1.0, side: int = 128, seed: int = 0) -> Any:
+def twin(width: float = 1.0, side: int = 128, seed: int | None = 0) -> Any:
     """The model, opset 11, as a ModelProto.
 
-    width: of its layers, as a share of the original's; 1 is 554 MB.  side: of the picture in pixels.
+    width: of its layers, as a share of the original's; 1 is 554 MB.  side: of the picture in pixels.  seed: None for no weights: the
+    initializers are declared, with their shapes, and nothing is in them.
     """
     from onnx import TensorProto, helper
 
-    made = _Builder(np.random.default_rng(seed))
+    made = _Builder(None if seed is None else np.random.default_rng(seed))
     a, b, c, d = (max(int(width * channels), 1) for channels in (128, 256, 512, 1024))
     x = made.leaky(made.conv(made.reflect("target", 3), "first", a, 3, 7, pads=[0, 0, 0, 0], strides=[1, 1]))
     for name, wide, narrow, stride in (("down0", b, a, 1), ("down1", c, b, 2), ("down2", d, c, 2)):
@@ -81,9 +87,29 @@ def twin(width: float = 1.0, side: int = 128, seed: int = 0) -> Any:
     made.weights("buff2fs", _LATENT, _LATENT, gain=1.0)
     ports = {"target": [1, 3, side, side], "source": [1, _LATENT], "output": [1, 3, side, side]}
     target, source, output = (helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in ports.items())
-    tensors = [_tensor(value, name) for name, value in made.constants.items()]
+    tensors = [
+        TensorProto(name=name, data_type=TensorProto.FLOAT, dims=value.shape) if seed is None else _tensor(value, name)
+        for name, value in made.constants.items()
+    ]
     graph = helper.make_graph(made.nodes, "torch-jit-export", [target, source], [output], tensors)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 11)], ir_version=6, producer_name="pytorch")
+
+
+def cost(model: Any) -> tuple[int, int]:
+    """Parameters that some node uses, and multiply-adds of a run."""
+    from onnx import shape_inference
+
+    found = shape_inference.infer_shapes(model, data_prop=True).graph
+    shapes = {port.name: [side.dim_value for side in port.type.tensor_type.shape.dim] for port in (*found.value_info, *found.output)}
+    tensors = {tensor.name: prod(tensor.dims) for tensor in found.initializer}
+    used = {name for node in found.node for name in node.input}
+    multiply_adds = 0
+    for node in found.node:
+        if node.op_type in ("Conv", "Gemm"):
+            output = shapes[node.output[0]]
+            # Each weight is used once for every place of a picture that comes out, and once where none does.
+            multiply_adds += tensors[node.input[1]] * prod(output[2:])
+    return sum(size for name, size in tensors.items() if name in used), multiply_adds
 
 
 def _styled(made: _Builder, x: str, name: str, channels: int) -> str:
@@ -95,7 +121,8 @@ def _styled(made: _Builder, x: str, name: str, channels: int) -> str:
     y = made.node("Mul", centred, made.node("Div", made.value(1, np.float32), deviation))
     weight = made.weights(f"{name}.style.weight", 2 * channels, _LATENT, gain=1.0)
     bias = made.weights(f"{name}.style.bias", 2 * channels)
-    made.constants[bias][:channels] += 1
+    if made.random is not None:
+        made.constants[bias][:channels] += 1
     style = made.node("Gemm", "source", weight, bias, alpha=1.0, beta=1.0, transB=1)
     style = made.node("Unsqueeze", made.node("Unsqueeze", style, axes=[2]), axes=[3])
     gamma, beta = _halves(made, style)
@@ -117,4 +144,4 @@ def _tensor(value: Array, name: str = "") -> Any:
     return numpy_helper.from_array(value, name)
 
 
-__all__ = ["EMAP", "MULTIPLY_ADDS", "PARAMETERS", "twin"]
+__all__ = ["EMAP", "MULTIPLY_ADDS", "PARAMETERS", "cost", "twin"]

@@ -54,7 +54,8 @@ def convolution(graph: Graph, makers: dict[str, Any], node: Any) -> Convolution 
     x, padding, doubling = str(node.input[0]), "constant", None
     if not any((top, left, bottom, right)) and (found := _padded(graph, makers.get(x))):
         x, (top, left, bottom, right), padding = found
-    if doubled := _doubled(graph, makers.get(x)):
+    # A reflection of what was doubled cannot be read from what was not.
+    if padding != "reflect" and (doubled := _doubled(graph, makers.get(x))):
         x, doubling = doubled
     size = graph.fixed(x)
     if size is None:

@@ -32,8 +32,9 @@ def norm(graph: Graph, affine: bool = True) -> int:
     matches = [found for node in graph.nodes if (found := _match(graph, makers, node))]
     fused = sum(_fuse(graph, found, affine) for found in matches)
     if fused:
-        _unbias(graph)
+        # What is fused must be gone before, for it used the convolution as well.
         graph.sweep()
+        _unbias(graph)
     return fused
 
 
