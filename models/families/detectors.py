@@ -107,7 +107,8 @@ class Finder:
     """A network of a family as a detector; interchangeable with models.detector.Detector.
 
     The network sees the whole picture, made smaller to fit, and of much larger ones small squares too; it finds faces from
-    about 16 px of what it sees, with 640 px that is 32 px in 720p, or 20 px with the squares of 1080p.  confidence, tiles: as of Detector; the scores are the family's own.
+    about 16 px of what it sees: with 640 px that is 32 px in 720p, and with the squares 20 px in 1080p.
+    confidence, tiles: as of Detector; the scores are the family's own.
     """
 
     def __init__(self, network: Network, family: Family, confidence: float = 0.5, tiles: bool = True) -> None:
