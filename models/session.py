@@ -8,10 +8,13 @@ import importlib
 import importlib.util
 import io
 import logging
+import os
 import re
 import shutil
+import sys
 import threading
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from models.binding import Running, accept
@@ -145,8 +148,7 @@ def _works(name: str) -> bool:
     onnxruntime.set_default_logger_severity(4)
     # Where something is missing, ONNX Runtime says so on the standard output.
     with contextlib.redirect_stdout(io.StringIO()):
-        if name in ("TensorRT", "CUDA"):
-            _load_libraries()
+        _load_libraries(name)
         try:
             session = onnxruntime.InferenceSession(identity(), _settings(name, 1), providers=[NAMES[name]], enable_fallback=False)
         except _failures():
@@ -154,15 +156,19 @@ def _works(name: str) -> bool:
     return NAMES[name] in session.get_providers()
 
 
-def _load_libraries() -> None:
-    """CUDA, cuDNN and TensorRT out of their wheels, where those are installed: no search path of the system leads there."""
+def _load_libraries(name: str) -> None:
+    """What a provider needs out of other wheels, where those are installed: no search path of the system leads there."""
     import onnxruntime
 
-    if hasattr(onnxruntime, "preload_dlls"):
+    if name in ("TensorRT", "CUDA") and hasattr(onnxruntime, "preload_dlls"):
         onnxruntime.preload_dlls()
-    if importlib.util.find_spec("tensorrt_libs") is not None:
-        with contextlib.suppress(ImportError, OSError):
+    with contextlib.suppress(ImportError, OSError):
+        if name == "TensorRT" and importlib.util.find_spec("tensorrt_libs") is not None:
             importlib.import_module("tensorrt_libs")
+        if name == "OpenVINO" and sys.platform == "win32" and (package := importlib.util.find_spec("openvino")) is not None:
+            folder = str(Path(package.origin or "").parent / "libs")
+            os.environ["PATH"] = f"{folder};{os.environ['PATH']}"
+            os.add_dll_directory(folder)
 
 
 def open_variant(variant: Variant, material: Material, runtime: Runtime, fixed: bool) -> Opened:

@@ -17,6 +17,8 @@ _DEFAULTS = ("onnxruntime-gpu", "onnxruntime")
 _CHOSEN = ("openvino", "directml", "silicon", "migraphx", "rocm", "qnn", "training")
 _GUIDE = "docs/accelerators.md"
 _CUDA = "pip install 'swapcam[cuda]'"
+# 1.26 is the last one that was built for CUDA 12.
+_OLDER = "pip install 'onnxruntime-gpu[cuda,cudnn]<1.27'"
 _WORKING = {
     "TensorRT": "works; its first start with a network takes minutes, the next ones seconds",
     "CUDA": "works; networks of fixed size run as one recorded CUDA graph, in fp16 where the result stays the same",
@@ -90,7 +92,7 @@ def _nvidia(name: str, providers: Mapping[str, bool], load: Load) -> Check:
     wanted = _built_for()
     if wanted and version[0] < wanted[0]:
         text = f"{card}: the driver knows CUDA up to {version[0]}.{version[1]}, ONNX Runtime was built for {wanted[0]}.{wanted[1]}"
-        return Check(name, "warn", text, f"a newer NVIDIA driver; {_GUIDE} has the versions")
+        return Check(name, "warn", text, "update the NVIDIA driver" + (f", or {_OLDER}" if version[0] == 12 else ""))
     library = _lacking(name, load)
     if name == "TensorRT":
         if not providers.get("CUDA"):

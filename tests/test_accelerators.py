@@ -76,7 +76,8 @@ def test_an_old_driver_is_told_from_missing_libraries() -> None:
     check = _missing("CUDA", {"CUDA": False}, loader(Driver(12040), "libcublasLt.so.13"))
     assert check.state == "warn"
     assert "knows CUDA up to 12.4, ONNX Runtime was built for 13.0" in check.text
-    assert "driver" in check.fix
+    assert check.fix == "update the NVIDIA driver, or pip install 'onnxruntime-gpu[cuda,cudnn]<1.27'"
+    assert _missing("CUDA", {"CUDA": False}, loader(Driver(11040))).fix == "update the NVIDIA driver"
 
 
 def test_an_older_driver_of_the_same_generation_is_new_enough(tmp_path: Path) -> None:
