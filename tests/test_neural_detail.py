@@ -127,6 +127,16 @@ def test_an_enhancer_that_fails_is_left_out(scene, caplog: pytest.LogCaptureFixt
     assert all(patch is not None for patch, _ in odd)
 
 
+def test_another_source_does_not_get_the_detail_of_the_first(scene) -> None:
+    image, landmarks = scene
+    first, second = engine(soft, enhancer=enhancer(striped)), engine(soft, enhancer=enhancer(lambda crop: crop))
+    target, plain = first.meet(), cheek(*play(scene, None, 1, 1)[0])
+    effort = Effort(enhance_every=50)
+    shown = [cheek((first if i < 3 else second)(image, landmarks, target, i / 30, KNOBS, effort), landmarks) for i in range(5)]
+    assert (shown[2] - plain).std() > 8
+    assert (shown[3] - plain).std() < 2
+
+
 def test_no_strength_no_work(scene) -> None:
     calls: list[int] = []
     play(scene, lambda crop: (calls.append(1), crop)[1], 1, 3, Knobs(light=0, occlusion=0, enhance=0))

@@ -274,12 +274,17 @@ def test_masks_look_now_and_then_and_stay_on_the_face_in_between(scene) -> None:
 
     made = engine(same, masks=(masker(left_is_hidden),))
     target = made.meet()
+    centre = landmarks[:, :2].mean(axis=0)
     for index in range(9):
-        moved = landmarks + np.array([7 * index, 0, 0], np.float32)
+        # A head that leans over: where the mask lies in the patch changes with every frame.
+        angle = np.radians(5 * index)
+        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        moved = landmarks.copy()
+        moved[:, :2] = (landmarks[:, :2] - centre) @ turn.T + centre + (4 * index, 0)
         _, alpha = pasted(image, made(image, moved, target, index / 30, Knobs(), Effort(occlusion_every=4)))
-        left, right = (alpha[tuple(moved[i, [1, 0]].astype(int))] for i in (50, 280))
-        assert left < 5
-        assert right > 250
+        for point, hidden in ((50, True), (105, True), (280, False), (334, False), (212, True), (432, False)):
+            across, down = moved[point, :2].astype(int)
+            assert (alpha[down, across] < 5) == hidden, (index, point)
     assert len(looks) <= 3
     _, alpha = pasted(image, made(image, landmarks, target, 1.0, Knobs(occlusion=0)))
     assert alpha[tuple(landmarks[50, [1, 0]].astype(int))] > 250

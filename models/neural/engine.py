@@ -59,7 +59,7 @@ _LEAST = 4.0
 class Target:
     """What the engine has learned about one target.
 
-    aside: degrees between where the face looks and the camera.  engine: whose light and detail these are.
+    aside: degrees between where the face looks and the camera.  engine: whose detail and mixture these are.
     embedding: who it is to the recogniser, asked at so many seconds.  mixed: the source's latent with it, for an identity.
     clear: (468,) 0..1, vertices that nothing lies before.
     """
@@ -146,9 +146,8 @@ class NeuralEngine:
         if seen is None or area is None:
             return None
         if target.engine is not self:
-            # Light and detail are those of one source's pictures; on another's they would flash.
+            # The light is the target's own; mixture and detail are of one source's pictures.
             target.engine, target.mixed, target.detail = self, None, Detail()
-            target.light.forget()
         crop = align.crop(image, seen.matrix, self._side, cv2.BORDER_REPLICATE)
         made = self._swap(crop, self._mixed(seen, target, knobs.identity), knobs.morph)
         if made is None or not self._sane(made[0], crop, seen.placed):

@@ -42,10 +42,6 @@ class Light:
         self._before: tuple[Floats, Floats] | None = None
         self._time = 0.0
 
-    def forget(self) -> None:
-        """Begin anew with the next frame."""
-        self._wanted = self._before = None
-
     def __call__(self, crop: Bytes, made: Bytes, points: Floats, placed: Floats, clear: Floats, time: float) -> Floats:
         """Factors (468, 3) for the colours of what was made.
 
