@@ -140,7 +140,7 @@ class _Opening:
 
     def __init__(self, settings: Settings, parts: ExitStack) -> None:
         chosen = settings.models
-        self._licence, self._parts = chosen.licence, parts
+        self._licence, self._rewrite, self._parts = chosen.licence, chosen.rewrite, parts
         self._runtime = Runtime(chosen.providers, chosen.precision, chosen.threads)
         self._confidence, self._tiles = settings.detect.confidence, settings.detect.tiles == "auto"
 
@@ -152,11 +152,14 @@ class _Opening:
     def swapper(self, name: str) -> Swapper:
         """The same of a swapper."""
         from models.families.swappers import open_swapper
+        from models.rewrite.prepare import prepare
 
         held = self._held(name, "swapper")
-        network = self._session(held.path, held.name)
         try:
-            return open_swapper(network, held.family or None, None)
+            made = prepare(held.path, self._runtime, held.name, rewrite=self._rewrite)
+            network = self._session(made.network, held.name)
+            half = self._session(made.half, held.name, told=False) if made.half else None
+            return open_swapper(network, held.family or None, made.emap, half)
         except NetworkError as error:
             raise RealtimeError(f"{held.name}: {error}") from error
 
@@ -169,7 +172,7 @@ class _Opening:
             raise RealtimeError(f"{name} cannot be used here: got a model of the role {held.role}, expected {role}.")
         return held
 
-    def _session(self, model: Model, name: str) -> Session:
+    def _session(self, model: Model, name: str, told: bool = True) -> Session:
         from models.session import Session
 
         try:
@@ -177,7 +180,8 @@ class _Opening:
         except NetworkError as error:
             raise RealtimeError(str(error)) from error
         self._parts.callback(session.close)
-        logger.info("%s runs on %s", name, session.variant)
+        if told:
+            logger.info("%s runs on %s", name, session.variant)
         return session
 
     def _read(self, held: Held, role: str, network: Session) -> Any:

@@ -59,6 +59,19 @@ def test_an_onnx_swapper_runs_in_the_loop(swapper: Path, recogniser: Path, caplo
     assert "hyperswap_own runs on CPU" in caplog.text
 
 
+@pytest.mark.parametrize("rewrite", [True, False])
+def test_a_swapper_with_its_own_matrix_runs_cut_and_whole(
+    recogniser: Path, tmp_path: Path, rewrite: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    emap = np.random.default_rng(1).normal(0, 0.05, (512, 512)).astype(np.float32)
+    model = onnx_making.swapper(tmp_path / "mine.onnx", onnx_making.Swap(128, emap=emap))
+    settings = _settings(model, recogniser).model_copy(update={"models": ModelSettings(rewrite=rewrite)})
+    with caplog.at_level(logging.WARNING):
+        frames = _run(settings)
+    assert all(face.patch is not None for frame in frames for face in frame.faces)
+    assert not caplog.records
+
+
 def test_masks_enhancer_points_and_detector_join_in(swapper: Path, recogniser: Path, tmp_path: Path) -> None:
     mask = onnx_making.mask(tmp_path / "xseg.onnx", "xseg")
     enhancer = onnx_making.enhancer(tmp_path / "gfpgan.onnx", 512)
