@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,42 +13,79 @@ from models.network import Array
 _LEAST = 1 << 20
 
 
+Convert = Callable[[Any, list[str]], Any]
+"""A graph whose values' types are told, to the same in fp16 but for the inputs and outputs that are named."""
+
+
 def detach(model: Any, least: int = _LEAST) -> tuple[Any, dict[str, Array]]:
     """A copy of a ModelProto whose initializers from `least` bytes on are marked as lying outside, and these by their names.
 
-    Those that lie outside already stay so.
+    Those that lie outside already stay so; those that no node uses are left out, as ONNX Runtime would leave them out.
     """
     from onnx import TensorProto, numpy_helper
-    from onnx.external_data_helper import set_external_data
 
-    small, arrays = type(model)(), {}
-    _copy(model, small, "graph")
-    _copy(model.graph, small.graph, "initializer")
+    small, arrays = _without_initializers(model), {}
+    wanted = used(model.graph)
     for tensor in model.graph.initializer:
-        kept = small.graph.initializer.add()
-        if tensor.data_location == TensorProto.EXTERNAL or int(np.prod(tensor.dims, dtype=np.int64)) * 4 < least:
-            kept.CopyFrom(tensor)
+        if tensor.name not in wanted:
             continue
-        arrays[tensor.name] = np.ascontiguousarray(numpy_helper.to_array(tensor))
-        kept.name, kept.data_type = tensor.name, tensor.data_type
-        kept.dims.extend(tensor.dims)
-        # ONNX Runtime looks for the mark alone; the array is handed over by name before any file would be opened.
-        kept.raw_data = b""
-        set_external_data(kept, location="memory")
-        kept.ClearField("raw_data")
+        if tensor.data_location == TensorProto.EXTERNAL or int(np.prod(tensor.dims, dtype=np.int64)) * 4 < least:
+            small.graph.initializer.add().CopyFrom(tensor)
+        else:
+            arrays[tensor.name] = np.ascontiguousarray(numpy_helper.to_array(tensor))
+            _mark(small.graph, tensor.name, tensor.data_type, tensor.dims)
     return small, arrays
 
 
-def attach(model: Any, arrays: Mapping[str, Array]) -> Any:
-    """The same ModelProto, now with these initializers inside; raises ValueError for a name that it has not."""
-    from onnx import numpy_helper
+def halve(model: Any, arrays: Mapping[str, Array], convert: Convert) -> tuple[Any, dict[str, Array]]:
+    """A detached network in fp16, its inputs and outputs as they were."""
+    from onnx import TensorProto, helper, shape_inference
 
-    places = {tensor.name: tensor for tensor in model.graph.initializer}
-    if unknown := arrays.keys() - places.keys():
-        raise ValueError(f"got arrays for {', '.join(sorted(unknown))}, expected names of initializers")
+    whole = shape_inference.infer_shapes(model)
+    names = [value.name for value in (*whole.graph.input, *whole.graph.output)]
+    # The converter wants to read every initializer; of one that goes in as an input it looks at the type alone.
+    small = _without_initializers(whole)
+    for tensor in whole.graph.initializer:
+        if tensor.name in arrays:
+            small.graph.input.append(helper.make_tensor_value_info(tensor.name, tensor.data_type, list(tensor.dims)))
+        else:
+            small.graph.initializer.add().CopyFrom(tensor)
+    half = convert(small, names)
+    kinds = {value.name: value.type.tensor_type.elem_type for value in half.graph.input}
+    kept = [value for value in half.graph.input if value.name not in arrays]
+    del half.graph.input[:]
+    half.graph.input.extend(kept)
+    result = {}
     for name, array in arrays.items():
-        places[name].CopyFrom(numpy_helper.from_array(np.ascontiguousarray(array), name))
-    return model
+        result[name] = _rounded(array) if kinds[name] == TensorProto.FLOAT16 and array.dtype == np.float32 else array
+        _mark(half.graph, name, kinds[name], array.shape)
+    return half, result
+
+
+def _mark(graph: Any, name: str, kind: int, shape: Sequence[int]) -> None:
+    """Add an initializer that lies outside."""
+    from onnx import TensorProto
+
+    tensor = graph.initializer.add(name=name, data_type=kind, data_location=TensorProto.EXTERNAL)
+    tensor.dims.extend(shape)
+    # ONNX Runtime looks for the mark alone: the array is handed over by name before any file would be opened.
+    tensor.external_data.add(key="location", value="memory")
+
+
+def _rounded(array: Array) -> Array:
+    limit = np.finfo(np.float16).max
+    return np.clip(array, -limit, limit).astype(np.float16)
+
+
+def used(graph: Any) -> set[str]:
+    """The names that nodes of a GraphProto, and of the graphs within, take in, and its outputs."""
+    names = {value.name for value in graph.output}
+    for node in graph.node:
+        names.update(node.input)
+        for attribute in node.attribute:
+            for inner in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
+                names |= used(inner)
+    return names
 
 
 def fingerprint(content: bytes, arrays: Mapping[str, Array]) -> str:
@@ -60,8 +97,16 @@ def fingerprint(content: bytes, arrays: Mapping[str, Array]) -> str:
     return digest.hexdigest()
 
 
+def _without_initializers(model: Any) -> Any:
+    """A copy; CopyFrom would bring the big numbers along."""
+    small = type(model)()
+    _copy(model, small, "graph")
+    _copy(model.graph, small.graph, "initializer")
+    return small
+
+
 def _copy(source: Any, target: Any, leave: str) -> None:
-    """Every field but one, since CopyFrom would bring the big ones along."""
+    """Every field but one."""
     for field, value in source.ListFields():
         if field.name == leave:
             continue
@@ -73,4 +118,4 @@ def _copy(source: Any, target: Any, leave: str) -> None:
             getattr(target, field.name).CopyFrom(value)
 
 
-__all__ = ["attach", "detach", "fingerprint"]
+__all__ = ["Convert", "detach", "fingerprint", "halve", "used"]

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from models.faults import check_file, check_start, of_model
-from models.initializers import attach, detach, fingerprint
+from models.faults import check_file, check_start, of_model, shortened
+from models.initializers import Convert, detach, fingerprint, halve
 from models.network import Array, NetworkError
-from models.providers import Variant
+from models.providers import ProviderError, Variant
 
 Recipe = Callable[[str], Any]
 """A provider's name, as in models.providers.NAMES, to a ModelProto, or to one and the initializers that are marked as outside it."""
@@ -20,6 +20,8 @@ Model = Any
 """A path, bytes, an onnx ModelProto or a Recipe; onnx carries no types."""
 
 _BLOCK = 1 << 22
+# The converter knows many graphs, and trips over others in many ways.
+_CONVERSION = (ArithmeticError, AssertionError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,20 +47,25 @@ class Material:
         graph = getattr(self.model, "graph", None)
         return getattr(graph, "name", "") or "a network"
 
-    def load(self, variant: Variant, halve: Callable[[Any], Any]) -> tuple[str | bytes, dict[str, Array]]:
+    def load(self, variant: Variant, convert: Convert) -> tuple[str | bytes, dict[str, Array]]:
         """What ONNX Runtime is to open, a path or bytes, and the initializers to hand it beside.
 
-        halve: a whole ModelProto to one in fp16; used where the variant wants that.  A path in fp32 is not read here.
+        convert: used where the variant wants that; where it fails: ProviderError.
+        A path in fp32 is not read here.
         """
         given = self.model(variant.provider) if callable(self.model) else self.model
         given, arrays = given if isinstance(given, tuple) else (given, {})
         if isinstance(given, str | Path | bytes) and not variant.converted:
             return (given if isinstance(given, bytes) else str(given)), dict(arrays)
-        model = self._parsed(given)
+        small, found = detach(self._parsed(given))
+        arrays = {**arrays, **found}
         if variant.converted:
-            model, arrays = halve(_whole(model, arrays)), {}
-        small, found = detach(model)
-        return small.SerializeToString(), {**arrays, **found}
+            try:
+                small, arrays = halve(small, arrays, convert)
+            except _CONVERSION as error:
+                raise ProviderError(f"it cannot be turned into fp16 ({shortened(str(error))})") from error
+        names = {tensor.name for tensor in small.graph.initializer}
+        return small.SerializeToString(), {name: array for name, array in arrays.items() if name in names}
 
     def _parsed(self, given: Any) -> Any:
         import onnx
@@ -83,15 +90,6 @@ def mark(source: str | bytes, arrays: Mapping[str, Array], *others: str) -> str:
                 digest.update(block)
         content = digest.digest()
     return fingerprint(b" ".join([content, *(other.encode() for other in others)]), arrays)
-
-
-def _whole(model: Any, arrays: Mapping[str, Array]) -> Any:
-    """A copy with every initializer inside and the types of all values named, as a conversion needs them."""
-    from onnx import shape_inference
-
-    small, found = detach(model)
-    # Shapes are told without the big numbers: with them a model might pass the 2 GB that this may take.
-    return attach(shape_inference.infer_shapes(small), {**arrays, **found})
 
 
 def identity() -> bytes:

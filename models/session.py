@@ -178,7 +178,7 @@ def open_variant(variant: Variant, material: Material, runtime: Runtime, fixed: 
     if not _works(variant.provider):
         raise ProviderError("it does not work here")
     version = onnxruntime.__version__
-    source, arrays = material.load(variant, _halved)
+    source, arrays = material.load(variant, _converted)
     if folder := engines() / mark(source, arrays, version) if variant.caching else None:
         folder.parent.mkdir(parents=True, exist_ok=True)
     settings = _settings(variant.provider, runtime.threads)
@@ -235,10 +235,10 @@ def _device(provider: str) -> str:
     return next((device for device in devices if device.startswith("GPU")), "CPU")
 
 
-def _halved(model: Any) -> Any:
+def _converted(model: Any, names: list[str]) -> Any:
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
-    return convert_float_to_float16(model, keep_io_types=True, disable_shape_infer=True)
+    return convert_float_to_float16(model, keep_io_types=names, disable_shape_infer=True)
 
 
 __all__ = ["Runtime", "Session", "open_variant", "usable"]
