@@ -155,8 +155,8 @@ class NeuralEngine:
         picture, own = made
         mask = self._mask(seen, target, area, own, knobs.occlusion, effort)
         if knobs.light:
-            gains = target.light(crop, picture, seen.points, seen.placed, target.clear, time)
-            picture = lit(picture, gains if knobs.light == 1 else gains ** np.float32(knobs.light), seen.placed, seen.depth)
+            gains, levels = target.light(crop, picture, seen.points, seen.placed, target.clear, time)
+            picture = lit(picture, gains ** np.float32(knobs.light), levels, seen.placed, seen.depth)
         drawn, matrix = patch_of(picture, seen.matrix, area, effort.largest, DETAIL if self._enhance else 0)
         if self._enhance is not None and knobs.enhance:
             if target.detail.due(effort.enhance_every):

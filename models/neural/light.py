@@ -7,6 +7,7 @@ the face, brings one to the other.
 from __future__ import annotations
 
 import cv2
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,7 +25,7 @@ _GAP = 1.0
 # What is lit less than this share of the face's mean is too dark to be divided by.
 _DARK = 0.2
 _RANGE = (np.log(0.35), np.log(2.8))
-_CELLS = 48
+_CELLS, _AROUND, _FAR = 48, (5, 5), np.float32(0.02)
 # Beside what lies before the face there is its shadow.
 _BESIDE = 0.8
 _WHITE = np.ones(3, np.float32)
@@ -42,8 +43,8 @@ class Light:
         self._before: tuple[Floats, Floats] | None = None
         self._time = 0.0
 
-    def __call__(self, crop: Bytes, made: Bytes, points: Floats, placed: Floats, clear: Floats, time: float) -> Floats:
-        """Factors (468, 3) for the colours of what was made.
+    def __call__(self, crop: Bytes, made: Bytes, points: Floats, placed: Floats, clear: Floats, time: float) -> tuple[Floats, Floats]:
+        """Factors (468, 3) for the colours of what was made, and how bright its skin is (468, 3).
 
         crop, made: (s, s, 3) uint8 BGR.  points: (468, 3) px of the frame.  placed: (468, 2) px of the crop.
         clear: (468,) 0..1, what nothing lies before.  time: seconds.
@@ -65,7 +66,7 @@ class Light:
 
         theirs, ours = shading(crop), shading(made)
         wanted = self._follow(theirs, ours, time)
-        return np.exp(np.clip(wanted - ours, *_RANGE)).astype(np.float32)
+        return np.exp(np.clip(wanted - ours, *_RANGE)).astype(np.float32), np.exp(ours)
 
     def _follow(self, theirs: Floats, ours: Floats, time: float) -> Floats:
         """Logarithms (468, 3) of the colours that the picture is to have."""
@@ -81,23 +82,37 @@ class Light:
         return self._wanted
 
 
-def lit(made: Bytes, gains: Floats, placed: Floats, depth: Floats) -> Bytes:
-    """A picture (s, s, 3) uint8 with factors (468, 3) spread over it from its vertices at placed (468, 2), and on beyond the face."""
+def lit(made: Bytes, gains: Floats, levels: Floats, placed: Floats, depth: Floats) -> Bytes:
+    """A picture (s, s, 3) uint8 in another light.
+
+    gains, levels: (468, 3), by how much its skin is to change and how bright that is; both are spread over it from its vertices
+    at placed (468, 2), and on beyond the face.  What is brighter than skin (teeth, eyes, gloss) changes by the root of that only:
+    it neither burns out nor turns brown.
+    """
     side = len(made)
     small = np.ascontiguousarray((placed + 0.5) * np.float32(_CELLS / side) - 0.5, np.float32)
-    planes = np.empty((4, _CELLS, _CELLS), np.float32)
-    values = np.concatenate([gains, np.ones((VERTICES, 1), np.float32)], axis=1)
-    nearest = np.empty((_CELLS, _CELLS), np.float32)
-    for k in (0, 2):
+    values = np.concatenate([gains, levels, np.ones((VERTICES, 2), np.float32)], axis=1)
+    planes, nearest = np.empty((8, _CELLS, _CELLS), np.float32), np.empty((_CELLS, _CELLS), np.float32)
+    for k in (0, 2, 4, 6):
         rasterise(small, depth, CLOSED, np.ascontiguousarray(values[:, k : k + 2]), planes[k], planes[k + 1], nearest)
-    field = cv2.merge([*np.maximum(planes, 0.0)])
-    total = cv2.blur(cv2.blur(field, (5, 5)), (5, 5))
+    np.maximum(planes, 0.0, out=planes)
     # What is far from the face takes its mean; it is not shown, but must not spoil what is.
-    mean = gains.mean(axis=0)
-    total[..., :3] += np.float32(0.02) * mean
-    spread = total[..., :3] / (total[..., 3:] + np.float32(0.02))
-    whole = cv2.resize(spread, (side, side), interpolation=cv2.INTER_LINEAR)
-    return np.asarray(cv2.multiply(made, whole, dtype=cv2.CV_8U), np.uint8)
+    known = cv2.blur(cv2.blur(planes[6], _AROUND), _AROUND) + _FAR
+    means = values[:, :6].mean(axis=0) * _FAR
+    spread = [(cv2.blur(cv2.blur(plane, _AROUND), _AROUND) + mean) / known for plane, mean in zip(planes[:6], means, strict=True)]
+    gain, level = (cv2.resize(cv2.merge(part), (side, side), interpolation=cv2.INTER_LINEAR) for part in (spread[:3], spread[3:]))
+    out = np.empty_like(made)
+    _apply(made.reshape(-1), gain.reshape(-1), level.reshape(-1), out.reshape(-1))
+    return out
+
+
+@numba.njit(cache=True, nogil=True, fastmath=True)
+def _apply(made: Bytes, gain: Floats, level: Floats, out: Bytes) -> None:
+    for i in range(made.size):
+        value = np.float32(made[i])
+        over = max(value - level[i], np.float32(0.0))
+        lit = gain[i] * (value - over) + np.sqrt(gain[i]) * over + np.float32(0.5)
+        out[i] = np.uint8(np.int32(min(max(lit, np.float32(0.0)), np.float32(255.0))))
 
 
 __all__ = ["Light", "lit"]
