@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Protocol
 
 from models.binding import accept
@@ -51,7 +52,7 @@ class Trial:
     def on(self, provider: str) -> tuple[Opened, Variant]:
         """The model, warm, and how it runs; raises ProviderError, or NetworkError for a bad model."""
         if provider == "CPU":
-            return self._warm(Variant("CPU"))[0], Variant("CPU")
+            return self._warm(Variant("CPU"), self._runtime, 1)[0], Variant("CPU")
         if self._truth is None:
             self._learn()
         refused: list[ProviderError] = []
@@ -59,7 +60,8 @@ class Trial:
             if way.half and any(isinstance(error, PrecisionError) for error in refused):
                 continue
             try:
-                opened, _ = self._warm(way)
+                # Twice, for the first run records a CUDA graph, compiles, and chooses algorithms.
+                opened, _ = self._warm(way, self._runtime, 2)
             except ProviderError as error:
                 refused.append(error)
                 continue
@@ -69,20 +71,19 @@ class Trial:
         raise refused[-1]
 
     def _learn(self) -> None:
-        """Run the model on the processor once: is it good at all, what are its sizes, and what must fp16 come near to."""
-        opened, outputs = self._warm(Variant("CPU"))
+        """Open the model on the whole processor once: is it good at all, what are its sizes, and what must fp16 come near to."""
+        opened, outputs = self._warm(Variant("CPU"), replace(self._runtime, threads=0), int(self._runtime.precision != "fp32"))
         self._truth = [output.copy() for output in outputs]
         self._fixed = closed((*opened.inputs, *opened.outputs))
         opened.close()
 
-    def _warm(self, way: Variant) -> tuple[Opened, list[Array]]:
-        opened = self._opener(way, self._material, self._runtime, self._fixed)
+    def _warm(self, way: Variant, runtime: Runtime, runs: int) -> tuple[Opened, list[Array]]:
+        opened = self._opener(way, self._material, runtime, self._fixed)
         with contextlib.ExitStack() as stack:
             stack.callback(opened.close)
             self._feeds = likely(opened.inputs) if self._given is None else accept(opened.inputs, self._given)
             outputs: list[Array] = []
-            # Twice on a device: the first run records a CUDA graph, compiles, and chooses algorithms.
-            for _ in range((1 if way.provider == "CPU" else 2) if self._feeds else 0):
+            for _ in range(runs if self._feeds else 0):
                 outputs = opened(self._feeds or {})
             if way.half and self._truth and (difference := apart(outputs, self._truth)):
                 raise PrecisionError(f"in fp16 {difference}")

@@ -436,6 +436,41 @@ def test_a_call_goes_on_past_a_provider_that_fails_at_once_too(caplog: pytest.Lo
     assert machine.still_open == 1
 
 
+def test_a_recipe_is_asked_again_for_the_provider_that_it_goes_on_with() -> None:
+    asked: list[str] = []
+
+    def recipe(provider: str) -> Any:
+        asked.append(provider)
+        return scaled(2.0 if provider == "CPU" else 3.0)
+
+    class Dying:
+        """A real session that stands for a card's, and dies in its third call."""
+
+        def __init__(self, inner: Opened) -> None:
+            self._inner, self._lives = inner, 3
+            self.inputs, self.outputs = inner.inputs, inner.outputs
+
+        def __call__(self, arrays: Mapping[str, Array]) -> list[Array]:
+            self._lives -= 1
+            if not self._lives:
+                raise ProviderError("out of memory")
+            return self._inner(arrays)
+
+        def close(self) -> None:
+            self._inner.close()
+
+    def opener(variant: Variant, material: Material, runtime: Runtime, fixed: bool) -> Opened:
+        content, _ = material.load(variant, sessions._converted)
+        opened = open_variant(Variant("CPU"), Material(content), runtime, fixed)
+        return opened if variant.provider == "CPU" else Dying(opened)
+
+    session = Session(recipe, Runtime(("cuda", "cpu"), "fp32"), opener=opener)
+    assert session.provider == "CUDA"
+    np.testing.assert_allclose(session({"x": pictures(1)})[0], 2 * pictures(1) + 0.25, atol=1e-6)
+    assert session.provider == "CPU"
+    assert asked == ["CPU", "CUDA", "CPU"]
+
+
 def test_where_everything_fails_it_is_one_sentence_and_the_session_lives_on() -> None:
     machine = Machine(CPU=lambda _: Pretended(2, "Non-zero status code returned while running Conv node"))
     session = Session(identity(), CPU, name="swapper", opener=machine)
