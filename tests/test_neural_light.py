@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from models.knobs import Effort, Knobs
 from models.mesh import relight
 from models.mesh.topology import PLAIN_SKIN
+from models.neural.light import lit
 
 BARE = Effort(occlusion_every=0)
 KNOBS = Knobs()
@@ -123,3 +124,16 @@ def test_a_hand_on_the_cheek_does_not_change_the_light(scene) -> None:
     target, free = made.meet(), landmarks[PLAIN_SKIN, 0] > edge + 12
     shown = [skin(made(covered if i > 3 else image, landmarks, target, i / 30), landmarks)[free].mean(axis=0) for i in range(9)]
     assert np.abs(np.array(shown) - shown[3]).max() < 1
+
+
+@pytest.mark.parametrize("factor", [0.5, 1.6])
+def test_teeth_and_gloss_change_less_than_skin(factor: float, scene) -> None:
+    """They neither turn brown nor burn out; skin and what is darker change by the factor."""
+    landmarks = scene[1]
+    made = np.full((256, 256, 3), 120, np.uint8)
+    made[100:110], made[150:160] = 180, 40
+    placed = (landmarks[:468, :2] - landmarks[:468, :2].min(axis=0)) * 250 / np.ptp(landmarks[:468, :2], axis=0)
+    every = np.ones((468, 3), np.float32)
+    shown = lit(made, factor * every, 130 * every, placed.astype(np.float32), landmarks[:468, 2].copy())[:, 128]
+    np.testing.assert_allclose(shown[[60, 130, 155]], [[factor * value] * 3 for value in (120, 120, 40)], atol=1)
+    np.testing.assert_allclose(shown[105], factor * 130 + np.sqrt(factor) * 50, atol=2)

@@ -43,13 +43,13 @@ class Detail:
         self._shape: Floats | None = None
         self._gaze: Floats | None = None
         self._moved = np.zeros(VERTICES, np.float32)
-        self._age = 0
+        self._calls = 0
         self._time = 0.0
 
     def due(self, every: int) -> bool:
         """Whether this call is the one of `every` in which to measure."""
-        self._age += 1
-        return self._shape is None or self._age >= every
+        self._calls += 1
+        return (self._calls - 1) % every == 0
 
     def learn(self, before: Bytes, after: Bytes, placed: Floats, shape: Floats, facing: Floats, clear: Floats) -> None:
         """Take in what an enhancer made of a crop, (s, s, 3) uint8 BGR both.
@@ -68,7 +68,7 @@ class Detail:
         step = cv2.subtract(found * np.int16(_UNIT), self._texture)
         self._texture = cv2.add(self._texture, cv2.multiply(step, cv2.merge([rate, rate, rate]), dtype=cv2.CV_16S))
         self._known = np.maximum(self._known, seen)
-        self._shape, self._gaze, self._age = shape[:VERTICES].copy(), _gaze(shape), 0
+        self._shape, self._gaze = shape[:VERTICES].copy(), _gaze(shape)
 
     def draw(self, picture: Bytes, placed: Floats, depth: Floats, shape: Floats, time: float, strength: float) -> Bytes:
         """The patch (h, w, 3) uint8 BGR with the detail on it.

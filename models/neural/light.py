@@ -25,6 +25,8 @@ _GAP = 1.0
 # What is lit less than this share of the face's mean is too dark to be divided by.
 _DARK = 0.2
 _RANGE = (np.log(0.35), np.log(2.8))
+# The logarithm of how much brighter than it mostly is skin can be.
+_BRIGHTER = np.float32(0.15)
 _CELLS, _AROUND, _FAR = 48, (5, 5), np.float32(0.02)
 # Beside what lies before the face there is its shadow.
 _BESIDE = 0.8
@@ -44,7 +46,7 @@ class Light:
         self._time = 0.0
 
     def __call__(self, crop: Bytes, made: Bytes, points: Floats, placed: Floats, clear: Floats, time: float) -> tuple[Floats, Floats]:
-        """Factors (468, 3) for the colours of what was made, and how bright its skin is (468, 3).
+        """Factors (468, 3) for the colours of what was made, and how bright its skin can be (468, 3).
 
         crop, made: (s, s, 3) uint8 BGR.  points: (468, 3) px of the frame.  placed: (468, 2) px of the crop.
         clear: (468,) 0..1, what nothing lies before.  time: seconds.
@@ -66,7 +68,7 @@ class Light:
 
         theirs, ours = shading(crop), shading(made)
         wanted = self._follow(theirs, ours, time)
-        return np.exp(np.clip(wanted - ours, *_RANGE)).astype(np.float32), np.exp(ours)
+        return np.exp(np.clip(wanted - ours, *_RANGE)).astype(np.float32), np.exp(ours + _BRIGHTER)
 
     def _follow(self, theirs: Floats, ours: Floats, time: float) -> Floats:
         """Logarithms (468, 3) of the colours that the picture is to have."""
@@ -85,7 +87,7 @@ class Light:
 def lit(made: Bytes, gains: Floats, levels: Floats, placed: Floats, depth: Floats) -> Bytes:
     """A picture (s, s, 3) uint8 in another light.
 
-    gains, levels: (468, 3), by how much its skin is to change and how bright that is; both are spread over it from its vertices
+    gains, levels: (468, 3), by how much its skin is to change and how bright that can be; both are spread over it from its vertices
     at placed (468, 2), and on beyond the face.  What is brighter than skin (teeth, eyes, gloss) changes by the root of that only:
     it neither burns out nor turns brown.
     """
