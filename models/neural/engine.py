@@ -122,7 +122,7 @@ class NeuralEngine:
     ) -> None:
         self._side = swapper.size * boost
         self._goal = swapper.family.points(self._side)
-        self._latent, self._hands, self._pointer, self._enhancer = latent, hands, pointer, enhancer
+        self._latent, self._hands, self._enhancer = latent, hands, enhancer
         self._swap = Trying(swapper if boost == 1 else swapper.boosted, "The swapper", "The face is covered instead.")
         self._masks = [(masker, Trying(masker, f"The mask {masker.family.name}", "It is left out.")) for masker in masks]
         self._enhance = Trying(enhancer, "The enhancer", "It is left out.") if enhancer else None
