@@ -19,6 +19,7 @@ from models.providers import Runtime, Variant, order
 from models.rewrite.fold import fold, pin
 from models.rewrite.graph import Graph, Parts
 from models.rewrite.halves import halves
+from models.rewrite.narrow import narrow
 from models.rewrite.norm import norm
 from models.rewrite.pads import pads
 from models.rewrite.winograd import winograd
@@ -87,7 +88,8 @@ def suited(graph: Graph, provider: str, memory: int) -> None:
         pads(graph)
     else:
         norm(graph, affine=provider not in _CONSTANT)
-    if provider == "CPU" and memory:
+    if provider == "CPU":
+        narrow(graph)
         winograd(graph, memory)
 
 
