@@ -81,16 +81,23 @@ def emap(model: Any) -> Array | None:
 def suited(graph: Graph, provider: str, memory: int) -> None:
     """Rewrite a graph for a provider, in place.
 
-    On a processor convolutions become matrix products while their weights grow by at most `memory` bytes.  CoreML knows neither
-    padding by reflection nor an instance norm whose scale is not constant, and would hand pieces in between to the processor.
+    On a processor convolutions become matrix products while their weights grow by at most `memory` bytes; with 0 they all stay.
+    CoreML knows neither padding by reflection nor an instance norm whose scale is not constant, and would hand pieces in between to
+    the processor.
     """
-    if provider == "CoreML":
-        pads(graph)
+    instance, affine, products = _ways(provider, memory)
+    if instance:
+        norm(graph, affine)
     else:
-        norm(graph, affine=provider not in _CONSTANT)
-    if provider == "CPU":
+        pads(graph)
+    if products:
         narrow(graph)
         winograd(graph, memory)
+
+
+def _ways(provider: str, memory: int) -> tuple[bool, bool, bool]:
+    """Whether instance norm becomes one node, with a scale that is not constant, and convolutions matrix products."""
+    return provider != "CoreML", provider not in _CONSTANT, provider == "CPU" and memory > 0
 
 
 class _Recipe:
@@ -99,15 +106,17 @@ class _Recipe:
     def __init__(self, material: Material, runtime: Runtime, source: str | None, memory: int | None) -> None:
         self._material, self._runtime, self._source, self._memory = material, runtime, source, memory
         self._truth: tuple[dict[str, Array], list[Array]] | None = None
-        self._same: dict[str, bool] = {}
+        self._same: dict[tuple[bool, bool, bool], bool] = {}
 
     def __call__(self, provider: str) -> Parts:
         graph, half = self.graphs(self.read())
         plain = graph.parts()
-        if not self._same.get(provider, True):
+        # Providers with the same graph share the proof.
+        ways = _ways(provider, self._room())
+        if not self._same.get(ways, True):
             return plain
         # Before anything is rewritten: both would not fit everywhere.
-        known = self._known(half) if provider not in self._same else None
+        known = self._known(half) if ways not in self._same else None
         try:
             suited(graph, provider, self._room())
             parts = graph.parts()
@@ -115,7 +124,7 @@ class _Recipe:
             parts, reason = plain, f"it is not understood ({type(error).__name__}: {error})"
         else:
             reason = "" if known is None else self._difference(parts, *known)
-        self._same[provider] = not reason
+        self._same[ways] = not reason
         if reason:
             logger.warning("%s runs on %s as it is: rewritten, %s.", self._material.title, provider, reason)
         return plain if reason else parts
