@@ -1,8 +1,9 @@
-"""python -m benchmarks stages | latency | tracking | quality."""
+"""python -m benchmarks stages | latency | tracking | engines | quality."""
 
 import typer
 
 import realtime  # noqa: F401  (before numpy, whose threads it sets)
+from benchmarks.engines import engines
 from benchmarks.latency import latency
 from benchmarks.quality.command import Greedy, quality
 from benchmarks.stages import stages
@@ -12,6 +13,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 app.command()(stages)
 app.command()(latency)
 app.command()(tracking)
+app.command()(engines)
 app.command(cls=Greedy)(quality)
 
 if __name__ == "__main__":

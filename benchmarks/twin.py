@@ -95,6 +95,20 @@ def twin(width: float = 1.0, side: int = 128, seed: int | None = 0) -> Any:
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 11)], ir_version=6, producer_name="pytorch")
 
 
+def recogniser(seed: int = 0) -> Any:
+    """A network with the inputs and outputs of ArcFace that sees only coarse brightness, to make latents for a twin."""
+    from onnx import TensorProto, helper
+
+    made = _Builder(np.random.default_rng(seed))
+    seen = made.node("Flatten", made.node("AveragePool", "input.1", kernel_shape=[16, 16], strides=[16, 16]))
+    made.node("Gemm", seen, made.weights("weight", 3 * 7 * 7, _LATENT))
+    made.nodes[-1].output[0] = "embedding"
+    ports = {"input.1": [1, 3, 112, 112], "embedding": [1, _LATENT]}
+    face, embedding = (helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in ports.items())
+    graph = helper.make_graph(made.nodes, "recogniser", [face], [embedding], [_tensor(made.constants["weight"], "weight")])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 11)], ir_version=6)
+
+
 def cost(model: Any) -> tuple[int, int]:
     """Parameters that some node uses, and multiply-adds of a run."""
     from onnx import shape_inference
@@ -144,4 +158,4 @@ def _tensor(value: Array, name: str = "") -> Any:
     return numpy_helper.from_array(value, name)
 
 
-__all__ = ["EMAP", "MULTIPLY_ADDS", "PARAMETERS", "cost", "twin"]
+__all__ = ["EMAP", "MULTIPLY_ADDS", "PARAMETERS", "cost", "recogniser", "twin"]
