@@ -109,25 +109,30 @@ class _Recipe:
         self._same: dict[tuple[bool, bool, bool], bool] = {}
 
     def __call__(self, provider: str) -> Parts:
-        graph, half = self.graphs(self.read())
-        plain = graph.parts()
         # Providers with the same graph share the proof.
         ways = _ways(provider, self._room())
         if not self._same.get(ways, True):
-            return plain
+            return self._plain()
+        graph, half = self.graphs(self.read())
         # Before anything is rewritten: both would not fit everywhere.
         known = self._known(half) if ways not in self._same else None
+        reason = ""
         try:
             suited(graph, provider, self._room())
             parts = graph.parts()
+            del graph, half
         except _UNFORESEEN as error:
-            parts, reason = plain, f"it is not understood ({type(error).__name__}: {error})"
-        else:
-            reason = "" if known is None else self._difference(parts, *known)
+            reason = f"it is not understood ({type(error).__name__}: {error})"
+        if not reason and known is not None:
+            reason = self._difference(parts, *known)
         self._same[ways] = not reason
         if reason:
             logger.warning("%s runs on %s as it is: rewritten, %s.", self._material.title, provider, reason)
-        return plain if reason else parts
+        return self._plain() if reason else parts
+
+    def _plain(self) -> Parts:
+        """What runs in every frame, not rewritten."""
+        return self.graphs(self.read())[0].parts()
 
     def half(self, provider: str) -> Parts:
         """The source half, the same for every provider."""

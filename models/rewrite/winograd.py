@@ -20,8 +20,10 @@ from models.rewrite.order import Tiles, keep, put
 from models.rewrite.tiles import Axis, axis
 
 # What things cost on a processor, in multiply-adds of ONNX Runtime's own convolution; measured with one thread.
-_PRODUCT = 1.25
-"""A multiply-add of the products, whose matrices are smaller and come from memory once a picture."""
+_PRODUCT = 1.2
+"""A multiply-add of the products, whose matrices are smaller."""
+_WEIGHT = 22.0
+"""A number of their weights at least, which come from memory once a picture."""
 _STRIDED = 1.12
 """A multiply-add of ONNX Runtime's own convolution with a stride."""
 _MOVED = 20.0
@@ -118,7 +120,7 @@ def _costs(shape: tuple[int, ...], work: Convolution, rows: Axis, columns: Axis)
     plain += (_TURNED * between if work.doubling or work.padding != "constant" else 0.0)
     points, places, outputs = (prod(len(way) for way in ways) for ways in _sides(rows, columns))
     tiles = rows.index.shape[1] * columns.index.shape[1]
-    products = _PRODUCT * points * wide * narrow * tiles
+    products = max(_PRODUCT * tiles, _WEIGHT) * points * wide * narrow
     into = tiles * narrow * (_PICKED * places + points * places + _MOVED * (points + places))
     out = tiles * wide * (points * outputs + _MOVED * (points + outputs))
     return plain, products + into + out + _TURNED * (narrow * prod(work.size) + 2 * wide * area)
