@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from models.material import Material
-from models.providers import Runtime, Variant
+from models.running.material import Material
+from models.running.providers import Runtime, Variant
 from models.session import open_variant
 
 _SIZES = {False: (512, 1024, 2048), True: (2048, 4096, 8192)}

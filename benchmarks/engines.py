@@ -17,13 +17,13 @@ from benchmarks import report
 from benchmarks.ceiling import ceiling
 from benchmarks.footprint import footprint
 from benchmarks.twin import EMAP, MULTIPLY_ADDS, PARAMETERS, cost, recogniser, twin
-from models.binding import accept
-from models.material import Material, Model
 from models.network import Array, NetworkError
-from models.providers import NAMES, ProviderError, Runtime, Variant, order, variants
 from models.rewrite.prepare import Prepared, prepare
+from models.running.binding import accept
+from models.running.material import Material, Model
+from models.running.providers import NAMES, ProviderError, Runtime, Variant, order, variants
+from models.running.trial import Opened
 from models.session import open_variant, usable
-from models.trial import Opened
 
 _COLUMNS = ("graph", "median ms", "p95 ms", "x naive", "GFLOP/s", "of ceiling", "off by", "opened in s")
 _LEAST, _MOST = 5, 500

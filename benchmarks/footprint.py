@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 
 from models.network import NetworkError
-from models.providers import Runtime
+from models.running.providers import Runtime
 
 
 def footprint(path: Path, runtime: Runtime, rewritten: bool) -> dict[str, float]:

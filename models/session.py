@@ -17,12 +17,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from models.binding import Running, accept
-from models.faults import of_model, of_run
-from models.material import Material, Model, identity, mark
 from models.network import Array, NetworkError, Port
-from models.providers import NAMES, ProviderError, Runtime, Variant, engines, options, order
-from models.trial import Opened, Opener, Trial
+from models.running.binding import Running, accept
+from models.running.faults import of_model, of_run
+from models.running.material import Material, Model, identity, mark
+from models.running.providers import NAMES, ProviderError, Runtime, Variant, engines, options, order
+from models.running.trial import Opened, Opener, Trial
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ class Session:
         name: str = "",
         opener: Opener | None = None,
     ) -> None:
-        """Open a path, bytes, a ModelProto or a recipe (models.material.Recipe), and run it until it is warm.
+        """Open a path, bytes, a ModelProto or a recipe (models.running.material.Recipe), and run it until it is warm.
 
         sample: feeds to be warmed up with and compared in fp16; without them some like pictures, where all sizes are known.
         name: for messages.  opener: another way to open, for tests.  Raises NetworkError for what cannot be opened.
@@ -79,7 +79,7 @@ class Session:
 
     @property
     def provider(self) -> str:
-        """What it really runs on, a name of models.providers.NAMES."""
+        """What it really runs on, a name of models.running.providers.NAMES."""
         return self.variant.provider
 
     def close(self) -> None:
@@ -172,7 +172,7 @@ def _load_libraries(name: str) -> None:
 
 
 def open_variant(variant: Variant, material: Material, runtime: Runtime, fixed: bool) -> Opened:
-    """A model open in one way with ONNX Runtime; see models.trial.Opener."""
+    """A model open in one way with ONNX Runtime; see models.running.trial.Opener."""
     import onnxruntime
 
     if not _works(variant.provider):

@@ -38,7 +38,7 @@ def accelerators() -> Iterator[Check]:
     if len(found) > 1:
         yield Check("ONNX Runtime", "warn", f"several distributions overwrite one another: {names}", mend)
         return
-    from models.providers import order
+    from models.running.providers import order
     from models.session import usable
 
     try:

@@ -8,10 +8,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from models import store
 from models.align import five
 from models.network import NetworkError
-from models.providers import Runtime
+from models.running.providers import Runtime
+from models.shelf import store
 from realtime.config import Settings
 from realtime.frame import Image, RealtimeError
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from models.families.sources import Latent
     from models.families.swappers import Swapper
     from models.hands import Hands
-    from models.material import Model
+    from models.running.material import Model
     from models.session import Session
-    from models.store import Held
+    from models.shelf.store import Held
     from realtime.people.identities import Identity
 
 logger = logging.getLogger(__name__)

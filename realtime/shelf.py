@@ -17,9 +17,9 @@ from realtime.terminal import agreed, heard, plainly
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from models.fetch import Report
-    from models.listing import Item
-    from models.store import Held
+    from models.shelf.fetch import Report
+    from models.shelf.listing import Item
+    from models.shelf.store import Held
     from models.weights import Licence, Weights
 
 app = typer.Typer(name="models", no_args_is_help=True, help="ONNX models: list, pull, add, verify, remove.")
@@ -37,8 +37,8 @@ def show(
 ) -> None:
     """List the models that swapcam knows and your own, with their licences and which of them are here."""
     with plainly():
-        from models.ledger import folder
-        from models.listing import listing
+        from models.shelf.ledger import folder
+        from models.shelf.listing import listing
 
         _choice("--role", role, _roles())
         items = [item for item in listing(_terms(licence)) if role in (None, item.role) and (not here or item.state != "not here")]
@@ -61,7 +61,7 @@ def pull(
 ) -> None:
     """Download models, going on where an earlier download broke off; each is checked before anything opens it."""
     with plainly() as console:
-        from models.intake import pull as fetch
+        from models.shelf.intake import pull as fetch
         from realtime.frame import RealtimeError
 
         terms = _terms(licence)
@@ -88,7 +88,7 @@ def add(
 ) -> None:
     """Take over a model file of your own; what it is is seen from its inputs and outputs."""
     with plainly():
-        from models.intake import add as take
+        from models.shelf.intake import add as take
         from realtime.machine.home import expanded
 
         held = take(expanded(file), name, family, licence, link, agreed=lambda called: agreed(consent, f"{called} was not added."))
@@ -100,7 +100,7 @@ def add(
 def verify(names: Annotated[list[str] | None, typer.Argument(help="Which; else all that are here.")] = None) -> None:
     """Read the models that are here and compare their hashes; ends with 1 where one is changed or missing."""
     with plainly() as console:
-        from models.store import verify as check
+        from models.shelf.store import verify as check
 
         with console.status("reading") as status:
             read = count()
@@ -119,7 +119,7 @@ def verify(names: Annotated[list[str] | None, typer.Argument(help="Which; else a
 def remove(name: Annotated[str, typer.Argument(help="Its name.")]) -> None:
     """Delete a model that was pulled or added; a file that lies elsewhere (--link) is only forgotten."""
     with plainly():
-        from models.store import remove as forget
+        from models.shelf.store import remove as forget
 
         gone = forget(name)
         typer.echo(f"{gone} is deleted." if gone else f"{name} is forgotten; its file was left where it is.")
@@ -210,7 +210,7 @@ def _trusting(say: Callable[[str], None], trusted: bool) -> Callable[[Weights, s
 @contextmanager
 def _bar(console: Console, name: str) -> Iterator[Report]:
     """A bar for a download on a terminal, and nothing elsewhere."""
-    from models.fetch import Progress as Amount
+    from models.shelf.fetch import Progress as Amount
 
     if not console.is_terminal:
         yield lambda amount: None
@@ -238,7 +238,7 @@ def _bar(console: Console, name: str) -> Iterator[Report]:
 
 def _here(held: Held) -> None:
     """Say where a model is, and what it does nothing without."""
-    from models.listing import listing
+    from models.shelf.listing import listing
     from models.weights import find
 
     typer.echo(f"{held.name} is here: {held.path}")

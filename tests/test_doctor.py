@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from models import session
-from models.material import identity
-from models.providers import NAMES
+from models.running.material import identity
+from models.running.providers import NAMES
 from realtime import doctor
 from realtime.doctor import Check, examine, status
 

@@ -14,9 +14,9 @@ from benchmarks import ceiling, engines
 from benchmarks.__main__ import app
 from benchmarks.footprint import footprint
 from benchmarks.twin import recogniser, twin
-from models.material import Material
 from models.network import NetworkError
-from models.providers import ProviderError, Runtime, Variant
+from models.running.material import Material
+from models.running.providers import ProviderError, Runtime, Variant
 from models.session import Session, open_variant
 from tests.graphs import feeds, run
 

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from mirror import Mirror, Served, mirror, sha256
 
-from models.fetch import Progress, fetch
 from models.network import NetworkError
+from models.shelf.fetch import Progress, fetch
 
 CONTENT = np.random.default_rng(3).bytes(600_000)
 RIGHT = (sha256(CONTENT),)

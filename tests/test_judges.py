@@ -16,7 +16,7 @@ from benchmarks.quality.folders import labelled
 from benchmarks.quality.judges import Dlib, Onnx, cosine, open_judges
 from models.detector import Detector
 from models.landmarks import Landmarker
-from models.material import identity
+from models.running.material import identity
 from realtime.frame import RealtimeError
 
 Picture = NDArray[np.uint8]

@@ -14,11 +14,11 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from onnx_making import Swap
 
-from models import outline
 from models.families.form import Form
 from models.families.signature import Kind, fitting, known, recognise
 from models.network import NetworkError, Port
 from models.session import Session
+from models.shelf import outline
 
 _FIVE = ((0, 1), (2, 3), (4, 5), (6, 7), (8, 9))
 _MATRIX = np.zeros((512, 512), np.float32)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from models.network import Port
-from models.providers import NAMES, Runtime, Variant, closed, engines, options, order, variants
+from models.running.providers import NAMES, Runtime, Variant, closed, engines, options, order, variants
 
 NEW = (1, 31)
 

@@ -13,11 +13,11 @@ import pytest
 
 from benchmarks.twin import twin
 from models.network import NetworkError
-from models.providers import NAMES, Runtime
 from models.rewrite import prepare as subject
 from models.rewrite import winograd
 from models.rewrite.graph import Graph
 from models.rewrite.prepare import apart, emap, prepare, suited
+from models.running.providers import NAMES, Runtime
 from models.session import Session
 from tests.graphs import Array, Network, feeds, off, run
 

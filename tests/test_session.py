@@ -16,15 +16,15 @@ from onnx import TensorProto, helper
 from onnx_small import convolution, model, scaled
 
 from models import session as sessions
-from models.binding import Device, Host
-from models.faults import of_run
-from models.initializers import detach
-from models.material import Material, identity, mark
 from models.network import Array, NetworkError, Port
-from models.precision import apart, likely
-from models.providers import ProviderError, Runtime, Variant
+from models.running.binding import Device, Host
+from models.running.faults import of_run
+from models.running.initializers import detach
+from models.running.material import Material, identity, mark
+from models.running.precision import apart, likely
+from models.running.providers import ProviderError, Runtime, Variant
+from models.running.trial import Opened
 from models.session import Session, open_variant, usable
-from models.trial import Opened
 
 CPU = Runtime(("cpu",))
 

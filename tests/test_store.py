@@ -18,13 +18,14 @@ import pytest
 from mirror import Mirror, Served, mirror, sha256
 from onnx_making import Swap
 
-from models import intake, ledger, store, weights
-from models.consent import STATEMENT
-from models.intake import add as take
-from models.ledger import Entry
-from models.listing import listing
+from models import weights
 from models.network import NetworkError
-from models.store import Held, find, locate, remove, verify
+from models.shelf import intake, ledger, store
+from models.shelf.consent import STATEMENT
+from models.shelf.intake import add as take
+from models.shelf.ledger import Entry
+from models.shelf.listing import listing
+from models.shelf.store import Held, find, locate, remove, verify
 from models.weights import Licence, Weights
 
 _ROOT = Path(__file__).resolve().parents[1]
@@ -228,8 +229,8 @@ def test_two_pulls_of_one_model_do_not_mix(folder: Path, contents: dict[str, byt
 def test_the_list_is_changed_by_one_program_at_a_time(folder: Path) -> None:
     code = (
         "import sys\n"
-        "from models import ledger\n"
-        "from models.ledger import Entry\n"
+        "from models.shelf import ledger\n"
+        "from models.shelf.ledger import Entry\n"
         "for n in range(10):\n"
         "    with ledger.changing() as book:\n"
         "        book.entries[f'{sys.argv[1]}-{n}'] = Entry('f', '', n, 0, '', '', 'added', '', '', '', True)\n"

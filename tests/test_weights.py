@@ -77,7 +77,7 @@ def test_no_more_is_known_than_is_said() -> None:
 
 
 def test_small_models_are_what_the_table_says(shared: Path) -> None:
-    from models.store import hashed
+    from models.shelf.store import hashed
 
     path = shared / "models" / "version-RFB-320.onnx"
     assert weights.by_hash(hashed(path)) == weights.find("rfb_320")

@@ -18,7 +18,7 @@ from benchmarks.quality.folders import labelled
 from benchmarks.quality.judges import Embedding, Judge, open_judges
 from benchmarks.quality.run import Jury, run
 from benchmarks.quality.stills import photographed
-from models.store import find, locate
+from models.shelf.store import find, locate
 from realtime.config import Settings
 from realtime.frame import RealtimeError
 from realtime.networks import BUILT_IN

@@ -10,7 +10,7 @@ from models.families import detectors, enhancers, masks, points, recognisers, sw
 from models.families.ports import shown
 from models.families.sources import Embedding
 from models.network import NetworkError, Port
-from models.outline import Outline
+from models.shelf.outline import Outline
 
 _MODULES = (detectors, points, recognisers, swappers, masks, enhancers)
 

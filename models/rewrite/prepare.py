@@ -11,11 +11,7 @@ from typing import Any
 import numpy as np
 import psutil
 
-from models.binding import accept
-from models.material import Material, Model, Recipe
 from models.network import Array, NetworkError, Port
-from models.precision import likely
-from models.providers import Runtime, Variant, order
 from models.rewrite.fold import fold, pin
 from models.rewrite.graph import Graph, Parts
 from models.rewrite.halves import halves
@@ -23,6 +19,10 @@ from models.rewrite.narrow import narrow
 from models.rewrite.norm import norm
 from models.rewrite.pads import pads
 from models.rewrite.winograd import winograd
+from models.running.binding import accept
+from models.running.material import Material, Model, Recipe
+from models.running.precision import likely
+from models.running.providers import Runtime, Variant, order
 from models.session import open_variant, usable
 
 logger = logging.getLogger(__name__)
@@ -101,7 +101,7 @@ def _ways(provider: str, memory: int) -> tuple[bool, bool, bool]:
 
 
 class _Recipe:
-    """See models.material.Recipe; reads the model afresh each time, for what it holds it would hold beside what runs."""
+    """See models.running.material.Recipe; reads the model afresh each time, for what it holds it would hold beside what runs."""
 
     def __init__(self, material: Material, runtime: Runtime, source: str | None, memory: int | None) -> None:
         self._material, self._runtime, self._source, self._memory = material, runtime, source, memory

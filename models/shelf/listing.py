@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from models import ledger, weights
-from models.ledger import Entry
-from models.store import place, present
+from models import weights
+from models.shelf import ledger
+from models.shelf.ledger import Entry
+from models.shelf.store import place, present
 from models.weights import Licence, Weights
 
 State = Literal["here", "unverified", "part", "missing", "not here"]

@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from models import ledger, outline, weights
-from models.ledger import Entry
+from models import weights
 from models.network import NetworkError
+from models.shelf import ledger, outline
+from models.shelf.ledger import Entry
 from models.weights import Licence, Weights
 
 Advance = Callable[[int], None]

@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Protocol
 
-from models.binding import accept
-from models.material import Material
 from models.network import Array, Port
-from models.precision import apart, likely
-from models.providers import PrecisionError, ProviderError, Runtime, Variant, closed, variants
+from models.running.binding import accept
+from models.running.material import Material
+from models.running.precision import apart, likely
+from models.running.providers import PrecisionError, ProviderError, Runtime, Variant, closed, variants
 
 logger = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from models.network import NetworkError
-from models.wire import BROKEN, BrokenError, FailedError, check_address, opener, refused, unreachable
+from models.shelf.wire import BROKEN, BrokenError, FailedError, check_address, opener, refused, unreachable
 
 _BLOCK = 1 << 18
 _SPARE = 64 << 20

@@ -13,13 +13,14 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from models import ledger, outline, weights
-from models.consent import consent
-from models.fetch import Report, fetch, forget
-from models.ledger import Entry
-from models.licences import commercial
+from models import weights
 from models.network import NetworkError
-from models.store import Advance, Held, check_licence, find, hashed, present
+from models.shelf import ledger, outline
+from models.shelf.consent import consent
+from models.shelf.fetch import Report, fetch, forget
+from models.shelf.ledger import Entry
+from models.shelf.licences import commercial
+from models.shelf.store import Advance, Held, check_licence, find, hashed, present
 from models.weights import Licence, Weights
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def pull(
     """Download a model of the table; one that is here already is only checked.
 
     accept: asked once per model whether its licence is accepted.  trust: asked for weights whose sha256 nobody is known to have
-    said, with the one of what came.  sha256: the user's own word for it.  pause: see models.fetch.
+    said, with the one of what came.  sha256: the user's own word for it.  pause: see models.shelf.fetch.
     Raises NetworkError; what came of a download that broke off or was not trusted stays, to be gone on with.
     """
     row = _row(name)

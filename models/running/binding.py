@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from models.faults import of_run
 from models.network import Array, NetworkError, Port
-from models.providers import NAMES, ProviderError, Variant
+from models.running.faults import of_run
+from models.running.providers import NAMES, ProviderError, Variant
 
 _TYPES = {"float": "float32", "double": "float64", "string": "object"}
 
@@ -122,7 +122,7 @@ class Device:
 
 
 class Running:
-    """A session of ONNX Runtime with its binding; see models.trial.Opened.
+    """A session of ONNX Runtime with its binding; see models.running.trial.Opened.
 
     failures: what ONNX Runtime raises.  make: see Device.
     """

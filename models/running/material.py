@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from models.faults import check_file, check_start, of_model, shortened
-from models.initializers import Convert, detach, fingerprint, halve
 from models.network import Array, NetworkError
-from models.providers import ProviderError, Variant
+from models.running.faults import check_file, check_start, of_model, shortened
+from models.running.initializers import Convert, detach, fingerprint, halve
+from models.running.providers import ProviderError, Variant
 
 Recipe = Callable[[str], Any]
-"""A provider's name, as in models.providers.NAMES, to a ModelProto, or to one and the initializers that are marked as outside it."""
+"""A provider's name, as in models.running.providers.NAMES, to a ModelProto, or to one and the initializers that are marked as outside it."""
 
 Model = Any
 """A path, bytes, an onnx ModelProto or a Recipe; onnx carries no types."""
