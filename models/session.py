@@ -58,6 +58,7 @@ class Session:
         self._lock = threading.Lock()
         self._opened: Opened | None = None
         self._place = 0
+        self._closed = False
         try:
             self._order = order(runtime.providers, {} if runtime.providers else usable())
             reasons = self._start(0)
@@ -69,9 +70,13 @@ class Session:
     def __call__(self, feeds: Mapping[str, Array]) -> list[Array]:
         """See models.network.Network; where a provider fails, this very call runs on the next one, and so do all after it."""
         with self._lock:
-            if self._opened is None:
-                raise NetworkError(f"{self._title} is closed, or failed on every provider; open it again.")
+            if self._closed:
+                raise NetworkError(f"{self._title} is closed; open it again.")
             arrays = accept(self.inputs, feeds)
+            if self._opened is None:
+                # It failed everywhere; what it lacked then, memory for one, may be there by now.
+                self._start(self._place)
+            assert self._opened is not None
             try:
                 return self._opened(arrays)
             except ProviderError as error:
@@ -85,6 +90,7 @@ class Session:
     def close(self) -> None:
         """Free the model; may be called again."""
         with self._lock:
+            self._closed = True
             self._shut()
 
     def _shut(self) -> None:
@@ -178,9 +184,13 @@ def open_variant(variant: Variant, material: Material, runtime: Runtime, fixed: 
     if not _works(variant.provider):
         raise ProviderError("it does not work here")
     version = onnxruntime.__version__
-    source, arrays = material.load(variant, _converted)
-    if folder := engines() / mark(source, arrays, version) if variant.caching else None:
-        folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        source, arrays = material.load(variant, _converted)
+        if folder := engines() / mark(source, arrays, version) if variant.caching else None:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+    except (OSError, MemoryError) as error:
+        # Also in the middle of a call, when a stick has been pulled out since the model was opened.
+        raise NetworkError(f"{material.title} cannot be read: {error or 'not enough memory'}.") from error
     settings = _settings(variant.provider, runtime.threads)
     # The session copies them: nothing has to be kept for it.
     settings.add_external_initializers(list(arrays), [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in arrays.values()])

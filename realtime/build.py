@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import cv2
 
@@ -31,9 +31,6 @@ from realtime.places import check_recordings
 from realtime.sinks.output import Nothing, Painted, VirtualCamera
 from realtime.stages.overlay import Mirror, Overlay, Statistics, label_off
 from realtime.trace import Trace
-
-if TYPE_CHECKING:
-    pass
 
 logger = logging.getLogger(__name__)
 

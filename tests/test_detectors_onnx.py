@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -195,6 +197,22 @@ def test_a_face_that_fills_the_picture_is_found_in_a_second_look(sessions: dict[
         assert len(Finder(sessions[name], replace(finder.family, again=0.0))(image)) == 0
 
 
+class Slow:
+    """A network that lets another thread in between its run and what is made of it, with one set of buffers as real ones have."""
+
+    def __init__(self, session: Session) -> None:
+        self.inputs, self.outputs, self._session = session.inputs, session.outputs, session
+        self._buffers: list[Array] = []
+
+    def __call__(self, feeds: Mapping[str, Array]) -> list[Array]:
+        given = [output.copy() for output in self._session(feeds)]
+        self._buffers = self._buffers or [output.copy() for output in given]
+        for buffer, output in zip(self._buffers, given, strict=True):
+            buffer[...] = output
+        time.sleep(0.002)
+        return self._buffers
+
+
 def test_overlapping_boxes_are_one_face_and_the_best_stays() -> None:
     def rows(*boxes: tuple[float, ...]) -> NDArray[np.float32]:
         return np.array(boxes, np.float32)
@@ -224,15 +242,17 @@ def test_overlapping_boxes_are_one_face_and_the_best_stays() -> None:
 
 
 @pytest.mark.parametrize("name", _MAKERS)
-def test_output_that_is_no_number_finds_nobody_and_breaks_nothing(name: str, sessions: dict[str, Session]) -> None:
+def test_output_that_is_no_number_is_no_empty_room(name: str, sessions: dict[str, Session]) -> None:
+    """Scores that are no numbers are below any limit: nobody would be found, and a face shown that should be swapped."""
     image = made.draw(640, 640, [Drawn(300, 300, 90)])
     fed = {sessions[name].inputs[0].name: np.zeros((1, 3, 240, 320) if name == "rfb" else (1, 3, 640, 640), np.float32)}
     real = [output.copy() for output in sessions[name](fed)]
     family = replace(open_finder(sessions[name]).family, again=0.0)
     for value in (np.nan, np.inf, -np.inf):
-        with np.errstate(all="ignore"):
-            found = Finder(Given(sessions[name], [np.full_like(output, value) for output in real]), family, tiles=False)(image)
-        assert np.isfinite(found.boxes).all()
+        given = [real[0].copy(), *real[1:]]
+        given[0].flat[0] = value
+        with pytest.raises(NetworkError, match="no number"):
+            Finder(Given(sessions[name], given), family, tiles=False)(image)
 
 
 def test_outputs_of_another_size_than_the_input_calls_for_are_named(sessions: dict[str, Session]) -> None:
@@ -371,3 +391,21 @@ def test_close_may_be_called_twice(sessions: dict[str, Session]) -> None:
     finder.close()
 
 
+
+
+def test_two_threads_look_at_once_and_each_sees_its_own_picture(sessions: dict[str, Session]) -> None:
+    """What a network gives is good until its next call: the search beside the loop and the one in it share the network."""
+    finder = Finder(Slow(sessions["yunet"]), open_finder(sessions["yunet"]).family, tiles=False)
+    pictures = [made.draw(640, 640, [Drawn(300, 300, 90)]), made.draw(640, 640, [])]
+    found: dict[int, list[int]] = {0: [], 1: []}
+
+    def look(which: int) -> None:
+        for _ in range(10):
+            found[which].append(len(finder(pictures[which])))
+
+    threads = [threading.Thread(target=look, args=(which,)) for which in found]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert found == {0: [1] * 10, 1: [0] * 10}

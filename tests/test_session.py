@@ -5,11 +5,13 @@ from __future__ import annotations
 import gc
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import psutil
 import pytest
 from onnx import TensorProto, helper
@@ -305,6 +307,43 @@ def test_two_sessions_run_at_once_in_threads_and_one_is_safe_in_two() -> None:
         thread.join(60)
     assert wrong == []
     np.testing.assert_allclose(session({"x": pictures(1)})[0], 2 * pictures(1) + 0.25, atol=1e-5)
+
+
+def test_calls_of_one_session_wait_for_each_other() -> None:
+    inside: list[int] = []
+    most: list[int] = []
+
+    class Slow(Pretended):
+        def __call__(self, arrays: Mapping[str, Array]) -> list[Array]:
+            inside.append(1)
+            most.append(len(inside))
+            time.sleep(0.002)
+            inside.pop()
+            return super().__call__(arrays)
+
+    session = Session(scaled(), CPU, opener=Machine(CPU=lambda _: Slow()))
+    threads = [threading.Thread(target=lambda: [session({"x": pictures(1)}) for _ in range(10)]) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert max(most) == 1
+
+
+def test_a_file_that_is_gone_when_another_provider_needs_it_is_no_crash(tmp_path: Path) -> None:
+    path = tmp_path / "mine.onnx"
+    path.write_bytes(scaled().SerializeToString())
+
+    def opener(variant: Variant, material: Material, runtime: Runtime, fixed: bool) -> Opened:
+        return Pretended(lives=2) if variant.provider == "CUDA" else open_variant(variant, material, runtime, fixed)
+
+    session = Session(lambda provider: onnx.load(str(path)), Runtime(("cuda", "cpu"), "fp32"), opener=opener)
+    path.rename(tmp_path / "elsewhere.onnx")
+    with pytest.raises(NetworkError, match="cannot be read"):
+        session({"x": pictures(1)})
+    # Back again, and the network with it.
+    (tmp_path / "elsewhere.onnx").rename(path)
+    assert session({"x": pictures(1)})[0].shape == (1, 3, 8, 8)
 
 
 def test_thirty_openings_leave_no_threads_and_no_memory() -> None:

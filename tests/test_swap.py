@@ -45,6 +45,23 @@ def worn(face: Face) -> str | None:
     return "red" if (shown[:, 2] - shown[:, 0]).max() > (shown[:, 0] - shown[:, 2]).max() else "blue"
 
 
+class _Blank:
+    """An engine whose network gives no face."""
+
+    def meet(self) -> None:
+        return None
+
+    def __call__(self, *_: object) -> None:
+        return None
+
+
+def test_who_could_never_be_drawn_is_not_bared_when_they_are_not_found() -> None:
+    swap = Swap({"red": _Blank()}, SwapSettings(sources=("red",)), cover_gone=True)
+    assert [face.lost for face in swap(frame_of(face_at(400))).faces] == [True]
+    gone = swap(frame_of(index=1))
+    assert [(face.lost, face.box.tolist()) for face in gone.faces] == [(True, [0, 0, 960, 480])]
+
+
 def test_largest_face_alone_is_swapped_and_the_others_stay() -> None:
     after = swap_with()(frame_of(face_at(200, 40, 1), face_at(600, 70, 2), face_at(850, 30, 3, lost=True)))
     assert [worn(face) for face in after.faces] == [None, "red", None]

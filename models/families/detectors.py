@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +16,7 @@ from models.families.boxes import anchored, corners, listed, middles, places, si
 from models.families.form import UNIT, Form
 from models.families.pick import pick
 from models.families.ports import Want, fit
-from models.network import Array, Network, Port
+from models.network import Array, Network, NetworkError, Port
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -119,6 +120,7 @@ class Finder:
         self._confidence = confidence
         self._tiles = tiles
         self._next = 0
+        self._lock = threading.Lock()
         shape = network.inputs[0].shape
         self._fixed = None if shape[2] is None or shape[3] is None else (shape[2], shape[3])
 
@@ -167,15 +169,25 @@ class Finder:
             part = np.asarray(cv2.resize(part, shown, interpolation=way), np.uint8)
         filled = np.zeros((high, wide, 3), np.uint8)
         filled[: part.shape[0], : part.shape[1]] = part
-        outputs = self._network({self._network.inputs[0].name: self.family.form.pack(filled)})
-        rows = self.family.decode(outputs, (high, wide), least)
-        rows = rows[np.isfinite(rows[:, :5]).all(axis=1)]
+        rows = self._rows(self.family.form.pack(filled), (high, wide), least)
         rows = rows[alone(rows, self.family.overlap)]
         stretch = np.array([(right - left) / shown[0], (bottom - top) / shown[1]], np.float32)
         corner = np.array([left, top], np.float32)
         rows[:, :4] = rows[:, :4] * np.tile(stretch, 2) + np.tile(corner, 2)
         rows[:, 5:] = rows[:, 5:] * np.tile(stretch, 5) + np.tile(corner, 5)
         return np.asarray(rows, np.float32)
+
+    def _rows(self, packed: Floats, size: tuple[int, int], least: float) -> Floats:
+        """What the network sees in a picture of its own form, (n, 15); raises NetworkError for what is no number.
+
+        Two threads may look at once, and what a network gives is good until its next call only.
+        """
+        with self._lock:
+            outputs = self._network({self._network.inputs[0].name: packed})
+            if not all(np.isfinite(output).all() for output in outputs):
+                # Such scores pass for nobody, and a face that nobody looks for is shown.
+                raise NetworkError("The detector gives what is no number.")
+            return np.array(self.family.decode(outputs, size, least), np.float32)
 
     def _open(self, width: int, height: int, share: float) -> tuple[int, int]:
         """Height and width of an input that the file leaves open, for a tile."""

@@ -14,7 +14,7 @@ from models.running.initializers import Convert, detach, fingerprint, halve
 from models.running.providers import ProviderError, Variant
 
 Recipe = Callable[[str], Any]
-"""A provider's name, as in models.running.providers.NAMES, to a ModelProto, or to one and the initializers that are marked as outside it."""
+"""A provider's name, of models.running.providers.NAMES, to a ModelProto, or to one and the initializers marked as outside it."""
 
 Model = Any
 """A path, bytes, an onnx ModelProto or a Recipe; onnx carries no types."""

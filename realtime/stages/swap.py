@@ -130,6 +130,8 @@ class Swap:
         target = self._targets[track]
         made = engine(frame.image, face.landmarks, target, frame.time, _knobs(settings), self.effort)
         if made is None:
+            # Somebody is there who should wear a face: when they are gone, whatever could not be drawn may still be seen.
+            self._worn = True
             return replace(face, lost=True)
         self.drawn += 1
         fade = min(max((target.aside - _FADES) / (_GONE - _FADES), 0.0), 1.0)
