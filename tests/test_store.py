@@ -264,6 +264,25 @@ def test_files_are_read_once_and_again_when_they_change(folder: Path, contents: 
     assert _states()["hands"] == "missing"
 
 
+def test_a_time_of_zero_is_never_taken_for_checked(folder: Path, contents: dict[str, bytes], tmp_path: Path) -> None:
+    path = _file(folder, "hands.onnx", contents["bisenet"])
+    os.utime(path, ns=(0, 0))
+    with pytest.raises(NetworkError, match="is not what it should be"):
+        locate("hands")
+    asked = _file(folder, "parts.onnx", b"rubbish")
+    os.utime(asked, ns=(0, 0))
+    with pytest.raises(NetworkError, match="nobody is known to have said its sha256"):
+        locate("parts")
+    # Neither is a file whose hash was compared when its time was 0 already.
+    mine = _file(tmp_path, "a.dfm", contents["dfm"])
+    os.utime(mine, ns=(0, 0))
+    assert add(mine).path == locate("a") == folder / "a.dfm"
+    (folder / "a.dfm").write_bytes(contents["dfm"][:-1] + b"\0")
+    os.utime(folder / "a.dfm", ns=(0, 0))
+    with pytest.raises(NetworkError, match="is not what it should be"):
+        locate("a")
+
+
 def test_an_offline_folder_is_used_as_it_is(
     tmp_path: Path, home: Path, contents: dict[str, bytes], server: Mirror, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,7 +9,7 @@ from typing import Literal
 from models import weights
 from models.shelf import ledger
 from models.shelf.ledger import Entry
-from models.shelf.store import place, present
+from models.shelf.store import place, present, unchanged
 from models.weights import Licence, Weights
 
 State = Literal["here", "unverified", "part", "missing", "not here"]
@@ -62,8 +62,7 @@ def _state(entry: Entry) -> State:
     path = place(entry)
     if not path.is_file():
         return "missing"
-    now = path.stat()
-    return "here" if entry.verified and (now.st_size, now.st_mtime_ns) == (entry.size, entry.time) else "unverified"
+    return "here" if entry.verified and unchanged(entry, path.stat()) else "unverified"
 
 
 __all__ = ["Item", "State", "listing"]

@@ -87,6 +87,11 @@ def place(entry: Entry) -> Path:
     return ledger.folder() / entry.file
 
 
+def unchanged(entry: Entry, now: os.stat_result) -> bool:
+    """Whether a file is as it was when its hash was compared; a time of 0, which archives give to everything, says nothing."""
+    return entry.time != 0 and (now.st_size, now.st_mtime_ns) == (entry.size, entry.time)
+
+
 def hashed(path: Path, advance: Advance = lambda count: None) -> str:
     """The sha256 of a file in hexadecimal; `advance` is told the bytes of each block.  Raises NetworkError."""
     digest = hashlib.sha256()
@@ -170,12 +175,12 @@ def _seen(path: Path) -> tuple[str, str]:
 
 
 def _found(row: Weights) -> Entry | None:
-    """An entry for a file of the table that somebody put in the folder; never checked yet (time 0)."""
+    """An entry for a file of the table that somebody put in the folder; never checked yet (size -1, which no file has)."""
     path = present(row)
     if path is None:
         return None
     what = (row.role, row.family, "found", str(path), row.licence, row.commercial, bool(row.hashes))
-    return Entry(path.name, row.sha256, path.stat().st_size, 0, *what)
+    return Entry(path.name, row.sha256, -1, 0, *what)
 
 
 def _checked(name: str, entry: Entry, path: Path) -> Entry:
@@ -184,7 +189,7 @@ def _checked(name: str, entry: Entry, path: Path) -> Entry:
         now = path.stat()
     except OSError as error:
         raise NetworkError(f"{path}, the file of {name}, is gone; {_again(name, path, False)}.") from error
-    if (now.st_size, now.st_mtime_ns) == (entry.size, entry.time):
+    if unchanged(entry, now):
         return entry
     expected = _expected(name, entry)
     if not expected:
@@ -208,7 +213,7 @@ def _remembered(name: str, entry: Entry, sha256: str, now: os.stat_result) -> En
 def _expected(name: str, entry: Entry) -> tuple[str, ...]:
     """Hashes that the file of an entry may have: the one it had, or those of the table for what was only found."""
     row = weights.find(name)
-    return row.hashes if entry.time == 0 and row else (entry.sha256,)
+    return row.hashes if entry.size < 0 and row else (entry.sha256,)
 
 
 def _verified(name: str, entry: Entry, advance: Advance) -> Check:
@@ -216,7 +221,7 @@ def _verified(name: str, entry: Entry, advance: Advance) -> Check:
     if not path.is_file():
         return Check(name, path, "missing", "", expected)
     now, got = path.stat(), hashed(path, advance)
-    if got in expected and (now.st_size, now.st_mtime_ns) != (entry.size, entry.time):
+    if got in expected and not unchanged(entry, now):
         _remembered(name, entry, got, now)
     return Check(name, path, "ok" if got in expected else "changed", got, expected)
 
@@ -247,4 +252,4 @@ def _again(name: str, path: Path, theirs: bool) -> str:
     return pull or f"swapcam models remove {name}, and add it again"
 
 
-__all__ = ["Check", "Held", "check_licence", "find", "hashed", "locate", "place", "present", "remove", "verify"]
+__all__ = ["Check", "Held", "check_licence", "find", "hashed", "locate", "place", "present", "remove", "unchanged", "verify"]
