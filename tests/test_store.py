@@ -27,6 +27,7 @@ from models.shelf.ledger import Entry
 from models.shelf.listing import listing
 from models.shelf.store import Held, find, locate, remove, verify
 from models.weights import Licence, Weights
+from realtime.networks import BUILT_IN
 
 _ROOT = Path(__file__).resolve().parents[1]
 
@@ -434,6 +435,15 @@ def test_what_a_file_leaves_open_is_asked_for(contents: dict[str, bytes], tmp_pa
 def test_names_that_cannot_be_are_refused(name: str, contents: dict[str, bytes], tmp_path: Path) -> None:
     with pytest.raises(NetworkError, match="cannot be a name"):
         add(_file(tmp_path, "a.dfm", contents["dfm"]), name)
+
+
+@pytest.mark.parametrize("name", sorted(BUILT_IN))
+def test_a_name_that_settings_mean_something_else_by_is_refused(name: str, contents: dict[str, bytes], tmp_path: Path) -> None:
+    with pytest.raises(NetworkError, match="something built-in"):
+        add(_file(tmp_path, "a.dfm", contents["dfm"]), name)
+    with pytest.raises(NetworkError, match="choose another one with --name"):
+        add(_file(tmp_path, f"{name}.dfm", contents["dfm"]))
+    assert add(tmp_path / f"{name}.dfm", "a").name == "a"
 
 
 def test_names_are_not_taken_twice(folder: Path, contents: dict[str, bytes], tmp_path: Path) -> None:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from models.families.signature import Kind
 
 _LONGEST = 100
+# What settings say in the place of a model's name.
+_WORDS = {"mesh", "mediapipe", "none", "auto"}
 _RESERVED = {"CON", "PRN", "AUX", "NUL", *(f"{port}{number}" for port in ("COM", "LPT") for number in range(1, 10))}
 
 
@@ -239,6 +241,8 @@ def _checked_name(name: str) -> str:
     if not fits or plain[0] in ".-" or plain[-1] == "." or plain.split(".")[0].upper() in _RESERVED or len(plain.encode()) > _LONGEST:
         rule = f"letters, digits, - _ and . (none of . - first, no . last), at most {_LONGEST}, and none that Windows keeps"
         raise NetworkError(f"{name!r} cannot be a name; expected {rule}.")
+    if plain.lower() in _WORDS:
+        raise NetworkError(f"{name!r} cannot be a name, because settings mean something built-in by it; choose another one with --name.")
     return plain
 
 
