@@ -38,11 +38,6 @@ class Weights:
     needs: tuple[str, ...] = ()
 
     @property
-    def permissive(self) -> bool:
-        """Whether they may be used under `models.licence: permissive`."""
-        return self.commercial == "yes"
-
-    @property
     def files(self) -> tuple[str, ...]:
         """The file names that they go by, our own first."""
         return (f"{self.name}.onnx", *self.also)

@@ -66,7 +66,7 @@ def test_the_list_shows_every_model_in_a_line(server: Mirror) -> None:
 
 def test_the_list_is_filtered_and_read_by_programs() -> None:
     items = json.loads(_run("list", "--json", "--role", "swapper", "--licence", "permissive")[1])
-    assert {item["name"] for item in items} == {row.name for row in TABLE if row.role == "swapper" and row.permissive}
+    assert {item["name"] for item in items} == {row.name for row in TABLE if row.role == "swapper" and row.commercial == "yes"}
     assert set(items[0]) == {"name", "role", "family", "size", "licence", "commercial", "note", "state", "path"}
     assert json.loads(_run("list", "--json", "--here")[1]) == []
     assert "None is here" in _run("list", "--here")[1]

@@ -28,7 +28,8 @@ class Entry:
     file: its name in the folder, or a whole path elsewhere.  size, time: bytes and time of change (ns) when sha256 was last checked;
     a time of 0 is never taken for checked.
     origin: pulled, added, or found (somebody else put it in the folder).  source: where it came from.
-    commercial: yes, no or unknown.  verified: whether sha256 is one that was known before the file came.
+    commercial: yes, no or unknown.  verified: whether somebody answers for sha256: the table, or the user, who said it or added
+    the file; not for one that was only shown and trusted.
     consent: of a model with somebody's face in it, when (ISO 8601, UTC) and what was stated about their agreement.
     """
 

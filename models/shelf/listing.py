@@ -19,7 +19,7 @@ State = Literal["here", "unverified", "part", "missing", "not here"]
 class Item:
     """A line of the list.
 
-    state: here; unverified: its hash is nobody's that is known, or was not compared since the file changed; part: the
+    state: here; unverified: nobody answers for its hash, or it was not compared since the file changed; part: the
     beginning of a download; missing: its file is gone; not here.  size: bytes, None where it is not known.
     """
 
