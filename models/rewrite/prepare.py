@@ -18,6 +18,7 @@ from models.rewrite.halves import halves
 from models.rewrite.narrow import narrow
 from models.rewrite.norm import norm
 from models.rewrite.pads import pads
+from models.rewrite.widen import widen
 from models.rewrite.winograd import winograd
 from models.running.binding import accept
 from models.running.material import Material, Model, Recipe
@@ -86,6 +87,8 @@ def suited(graph: Graph, provider: str, memory: int) -> None:
     the processor.
     """
     instance, affine, products = _ways(provider, memory)
+    if products:
+        widen(graph)
     if instance:
         norm(graph, affine)
     else:
