@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from models.knobs import Effort, Knobs
 from models.mesh import relight
 from models.mesh.topology import PLAIN_SKIN
-from models.neural.light import lit
+from models.neural.light import Light, lit
 
 BARE = Effort(occlusion_every=0)
 KNOBS = Knobs()
@@ -124,6 +124,28 @@ def test_a_hand_on_the_cheek_does_not_change_the_light(scene) -> None:
     target, free = made.meet(), landmarks[PLAIN_SKIN, 0] > edge + 12
     shown = [skin(made(covered if i > 3 else image, landmarks, target, i / 30), landmarks)[free].mean(axis=0) for i in range(9)]
     assert np.abs(np.array(shown) - shown[3]).max() < 1
+
+
+def test_the_light_stays_as_it_was_while_the_whole_face_is_hidden(scene) -> None:
+    image, landmarks = scene
+    points = np.ascontiguousarray(landmarks[:468], np.float32)
+    made, light, shown = tinted(0.6, 0.7, 0.8)(image), Light(), []
+    for index in range(24):
+        hidden = 8 <= index < 16
+        clear = np.full(468, 0.0 if hidden else 1.0, np.float32)
+        frame, face = (np.zeros_like(image), image // 2) if hidden else (image, made)
+        shown.append(light(frame, face, points, points[:, :2].copy(), clear, index / 30))
+    gains = np.array([gain for gain, _ in shown])
+    assert gains.mean() > 1.2
+    assert np.abs(gains / gains[7] - 1).max() < 0.01
+
+
+def test_a_face_that_is_hidden_from_the_first_is_left_as_the_network_made_it(scene) -> None:
+    image, landmarks = scene
+    points = np.ascontiguousarray(landmarks[:468], np.float32)
+    gains, levels = Light()(image, tinted(0.6, 0.7, 0.8)(image), points, points[:, :2].copy(), np.zeros(468, np.float32), 0.0)
+    assert (gains == 1).all()
+    assert (levels >= 255).all()
 
 
 @pytest.mark.parametrize("factor", [0.5, 1.6])

@@ -31,6 +31,8 @@ _CELLS, _AROUND, _FAR = 48, (5, 5), np.float32(0.02)
 # Beside what lies before the face there is its shadow.
 _BESIDE = 0.8
 _WHITE = np.ones(3, np.float32)
+# Less skin than so many vertices tells of no light.
+_LEAST, _FULL = 10.0, 255.0
 
 
 class Light:
@@ -43,13 +45,14 @@ class Light:
     def __init__(self) -> None:
         self._wanted: Floats | None = None
         self._before: tuple[Floats, Floats] | None = None
+        self._last: tuple[Floats, Floats] | None = None
         self._time = 0.0
 
     def __call__(self, crop: Bytes, made: Bytes, points: Floats, placed: Floats, clear: Floats, time: float) -> tuple[Floats, Floats]:
         """Factors (468, 3) for the colours of what was made, and how bright its skin can be (468, 3).
 
         crop, made: (s, s, 3) uint8 BGR.  points: (468, 3) px of the frame.  placed: (468, 2) px of the crop.
-        clear: (468,) 0..1, what nothing lies before.  time: seconds.
+        clear: (468,) 0..1, what nothing lies before.  time: seconds.  While next to no skin is seen they stay as they were.
         """
         directions = normals(points)
         basis = relight.harmonics(directions)
@@ -57,6 +60,8 @@ class Light:
         within = ((skin >= 0) & (skin <= len(crop) - 1)).all(axis=1)
         bare = np.clip((clear[PLAIN_SKIN] - _BESIDE) / (1 - _BESIDE), 0.0, 1.0)
         say = relight.facing(directions)[PLAIN_SKIN] * within * bare
+        if say.sum() < _LEAST:
+            return self._last or (np.ones((VERTICES, 3), np.float32), np.full((VERTICES, 3), _FULL, np.float32))
         radius = max(1, round(float(np.ptp(placed[:, 0])) / 60))
 
         def shading(image: Bytes) -> Floats:
@@ -68,7 +73,8 @@ class Light:
 
         theirs, ours = shading(crop), shading(made)
         wanted = self._follow(theirs, ours, time)
-        return np.exp(np.clip(wanted - ours, *_RANGE)).astype(np.float32), np.exp(ours + _BRIGHTER)
+        self._last = np.exp(np.clip(wanted - ours, *_RANGE)).astype(np.float32), np.exp(ours + _BRIGHTER)
+        return self._last
 
     def _follow(self, theirs: Floats, ours: Floats, time: float) -> Floats:
         """Logarithms (468, 3) of the colours that the picture is to have."""
