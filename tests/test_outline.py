@@ -155,16 +155,17 @@ def test_a_file_cut_anywhere_is_said_to_be(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "is empty"),
-        (b"\n<!DOCTYPE html><html>Sign in</html>", "is a web page"),
-        (b"<html>", "is a web page"),
-        (b"version https://git-lfs.github.com/spec/v1\noid sha256:12\n", "pointer of Git LFS"),
-        (b"PK\x03\x04rest", "zip archive"),
+        (b"", "with 0 bytes"),
+        (b"\n<!DOCTYPE html><html>Sign in</html>", "which is a web page"),
+        (b"<html>", "which is a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:12\n", "Git LFS pointer"),
+        (b"PK\x03\x04rest", "an archive"),
         (b"\x80\x02ctorch\n", "pickle"),
         (b"\x1c\0\0\0TFL3", "TensorFlow Lite"),
+        (b"\x1c\0\0\0ORTM", "ONNX Runtime's own format"),
         (b"\x10\0\0\0\0\0\0\0{\"a\":1}", "safetensors"),
-        (b"plain words", "no ONNX model"),
-        (b"\xff" * 300, "no ONNX model"),
+        (b"plain words", "which is text"),
+        (b"\xff\x01" * 150, "no ONNX model"),
         (bytes(300), "no ONNX model"),
         (b"\x08\x07", "no ONNX model"),
     ],
@@ -176,6 +177,18 @@ def test_whatever_else_it_is_is_said_in_one_sentence(content: bytes, message: st
         outline.read(path)
     assert "\n" not in str(caught.value)
     assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"<html>", b"PK\x03\x04rest", b"\x1c\0\0\0TFL3", b"plain words", b""])
+def test_who_adds_a_file_and_who_runs_it_hear_the_same(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "a.onnx"
+    path.write_bytes(content)
+    said = []
+    for opened in (outline.read, Session):
+        with pytest.raises(NetworkError) as caught:
+            opened(path)
+        said.append(str(caught.value).replace(str(path), path.name))
+    assert said[0] == said[1]
 
 
 def test_files_that_cannot_be_read_are_said_plainly(tmp_path: Path) -> None:

@@ -8,12 +8,15 @@ from pathlib import Path
 from models.network import NetworkError
 
 _STARTS = (
-    ((b"<",), "a web page"),
-    ((b"{", b"["), "JSON text"),
-    ((b"version https://git-lfs",), "a Git LFS pointer without its file"),
-    ((b"PK\x03\x04", b"\x1f\x8b", b"7z\xbc\xaf"), "an archive, to be unpacked first"),
-    ((b"\x80\x02", b"\x80\x04"), "a Python pickle (PyTorch weights)"),
-    ((b"\x89HDF",), "an HDF5 file (Keras weights)"),
+    (0, (b"<",), "a web page"),
+    (0, (b"{", b"["), "JSON text"),
+    (0, (b"version https://git-lfs",), "a Git LFS pointer without its file"),
+    (0, (b"PK\x03\x04", b"\x1f\x8b", b"7z\xbc\xaf"), "an archive, to be unpacked first, or a PyTorch file"),
+    (0, (b"\x80\x02", b"\x80\x04"), "a Python pickle (PyTorch weights)"),
+    (0, (b"\x89HDF",), "an HDF5 file (Keras weights)"),
+    (4, (b"TFL3",), "a TensorFlow Lite model"),
+    (4, (b"ORTM",), "a model in ONNX Runtime's own format"),
+    (8, (b'{"',), "a safetensors file"),
 )
 _AGAIN = "fetch it again"
 _MEMORY = ("out of memory", "out_of_memory", "outofmemory", "cuda failure 2:", "failed to allocate memory", "bad allocation", "bad_alloc")
@@ -42,8 +45,8 @@ def check_start(name: str, head: bytes) -> None:
     if not head:
         raise NetworkError(f"Got {name} with 0 bytes, expected an ONNX model; {_AGAIN}.")
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
-    for beginnings, what in _STARTS:
-        if start.startswith(beginnings):
+    for place, marks, what in _STARTS:
+        if (head[place:] if place else start).startswith(marks):
             raise NetworkError(f"Got {name}, which is {what}, expected an ONNX model; {_AGAIN}.")
     # A model begins with the number of its format; no text has such bytes.
     if all(byte >= 32 or byte in b"\t\r\n" for byte in head):

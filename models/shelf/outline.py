@@ -10,20 +10,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from models.network import NetworkError, Port
+from models.running.faults import check_start
 
 # Numbers of fields and types are those of onnx.proto3 (onnx.ai).
 _TYPES = {1: "float32", 2: "uint8", 3: "int8", 5: "int16", 6: "int32", 7: "int64", 9: "bool", 10: "float16", 11: "float64", 12: "uint32"}
 _OLDEST = 7
 _TEXT = 1 << 16
-_OTHERS = (
-    (0, b"version https://git-lfs", "a pointer of Git LFS, which only names the file: fetch it with git lfs pull"),
-    (0, b"PK\x03\x04", "a zip archive or a PyTorch file; ONNX is expected"),
-    (0, b"\x80\x02", "a Python pickle, which may run anything; ONNX is expected"),
-    (0, b"\x89HDF", "an HDF5 file; ONNX is expected"),
-    (4, b"TFL3", "a TensorFlow Lite model; ONNX is expected"),
-    (4, b"ORTM", "a model in ONNX Runtime's own format; ONNX is expected"),
-    (8, b'{"', "a safetensors file; ONNX is expected"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,27 +46,14 @@ def read(path: Path) -> Outline:
     """The outline of an ONNX file; raises NetworkError, one sentence, for whatever else it may be."""
     try:
         with path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            _refuse(path, file.read(512), size)
-            return _outline(path, file, size)
+            check_start(str(path), file.read(512))
+            return _outline(path, file, os.fstat(file.fileno()).st_size)
     except FileNotFoundError as error:
         raise NetworkError(f"There is no file {path}.") from error
     except IsADirectoryError as error:
         raise NetworkError(f"{path} is a folder; a model file is expected.") from error
     except OSError as error:
         raise NetworkError(f"{path} cannot be read: {error.strerror or error}.") from error
-
-
-def _refuse(path: Path, start: bytes, size: int) -> None:
-    """Name what is plainly something else."""
-    if size == 0:
-        raise NetworkError(f"{path} is empty: it was not downloaded or copied to its end.")
-    text = start.lstrip(b"\xef\xbb\xbf \t\r\n")
-    if text.startswith(b"<"):
-        raise NetworkError(f"{path} is a web page and no model: whoever served it asked for a login or said an error; fetch it again.")
-    for place, mark, what in _OTHERS:
-        if start[place:].startswith(mark):
-            raise NetworkError(f"{path} is {what}.")
 
 
 def _outline(path: Path, file: BinaryIO, size: int) -> Outline:
