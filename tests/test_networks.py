@@ -72,12 +72,39 @@ def test_a_swapper_with_its_own_matrix_runs_cut_and_whole(
     assert not caplog.records
 
 
-def test_masks_enhancer_points_and_detector_join_in(swapper: Path, recogniser: Path, tmp_path: Path) -> None:
-    mask = onnx_making.mask(tmp_path / "xseg.onnx", "xseg")
-    enhancer = onnx_making.enhancer(tmp_path / "gfpgan.onnx", 512)
-    settings = _settings(swapper, recogniser, {"masks": (str(mask),), "enhancer": str(enhancer), "boost": 2})
-    frames = _run(settings)
-    assert all(face.patch is not None for frame in frames for face in frame.faces)
+def _pointer(path: Path) -> Path:
+    """2d106det that sees every face's points at the same places of its crop, a little to the right and below."""
+    five = np.array([[78, 90], [130, 90], [104, 113], [84, 138], [124, 138]], np.float32) / 96 - 1
+    points = np.zeros((106, 2), np.float32)
+    for group, point in zip(((33, 35, 39, 40), (87, 89, 93, 94), (86,), (52,), (61,)), five, strict=True):
+        points[list(group)] = point
+    graph = onnx_making.Graph()
+    nothing = graph.add("Mul", graph.add("ReduceMean", graph.take("data", ["None", 3, 192, 192])), graph.constant(np.float32(0)))
+    flat = graph.add("Reshape", nothing, graph.constant(np.array([1, 1])))
+    graph.give("fc1", [1, 212], graph.add("Add", flat, graph.constant(points.reshape(1, 212))))
+    return graph.save(path)
+
+
+@pytest.mark.parametrize("part", ["masks", "enhancer", "boost", "points", "identity"])
+def test_every_part_shows_in_the_picture(part: str, recogniser: Path, tmp_path: Path) -> None:
+    """A part that was left out on the way would leave the picture as it is without it."""
+    ramp = np.add.outer(np.zeros(128), 0.2 * (np.arange(128) // 16 % 2)).astype(np.float32)
+    swap = onnx_making.Swap(128, emap=np.eye(512, dtype=np.float32), mixed=False, ramp=ramp)
+    model = onnx_making.swapper(tmp_path / "mine.onnx", swap)
+    more: dict[str, object] = {
+        "masks": {"masks": (str(onnx_making.mask(tmp_path / "occluder.onnx", "occluder")),)},
+        "enhancer": {"enhancer": str(onnx_making.enhancer(tmp_path / "gfpgan.onnx", 512, sharpen=True))},
+        "boost": {"boost": 2},
+        "points": {"points": str(_pointer(tmp_path / "2d106.onnx"))},
+        "identity": {"identity": 1.5},
+    }[part]
+    moving = AnimatedInput(path=str(portrait("hopper")), width=1280, height=720, seconds=0.3, realtime=False, noise=0)
+    plain, changed = (
+        _run(_settings(model, recogniser, {"light": 0.0} | chosen).model_copy(update={"input": moving})) for chosen in ({}, more)
+    )
+    apart = [np.abs(one.image.astype(int) - other.image).max(axis=2) for one, other in zip(plain, changed, strict=True)]
+    assert np.median([np.count_nonzero(each > 8) for each in apart]) > 50
+    assert all(face.patch is not None for frame in changed for face in frame.faces)
 
 
 def test_a_face_inside_the_model_needs_no_source(tmp_path: Path) -> None:
