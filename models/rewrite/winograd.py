@@ -34,6 +34,8 @@ _TURNED = 55.0
 """A number of the input whose channels come last, and the same for the output."""
 _WORTH = 0.85
 """Of the convolution's cost: what is gained less than this is left, as machines differ."""
+_SPACE = 2**28
+"""Bytes at most of what lies between two steps; a few times that is held at once."""
 _BLOCKS = ((4, 4), (2, 4), (2, 2))
 """Sizes of tiles; larger ones take fewer products, more memory, and round more."""
 
@@ -77,18 +79,17 @@ def choose(options: list[list[Plan]], memory: int) -> list[Plan]:
     """At most one plan of each list: the best for its memory, while there is some, and better ones while there still is."""
     chosen: dict[int, Plan] = {}
     while True:
-        steps = [
-            ((plan.saved - old.saved) / max(plan.size - old.size, 1), number, plan)
-            for number, ways in enumerate(options)
-            for plan in ways
-            for old in [chosen.get(number, Plan(plan.of, plan.rows, plan.columns, 0.0, 0))]
-            if plan.saved > old.saved and plan.size - old.size <= memory
-        ]
+        steps = []
+        for number, ways in enumerate(options):
+            old = chosen.get(number)
+            saved, size = (old.saved, old.size) if old else (0.0, 0)
+            better = [plan for plan in ways if plan.saved > saved and plan.size - size <= memory]
+            steps += [((plan.saved - saved) / max(plan.size - size, 1), number, plan, plan.size - size) for plan in better]
         if not steps:
             return [chosen[number] for number in sorted(chosen)]
-        _, number, plan = max(steps, key=lambda step: step[:2])
-        memory -= plan.size - (chosen[number].size if number in chosen else 0)
+        _, number, plan, more = max(steps, key=lambda step: step[:2])
         chosen[number] = plan
+        memory -= more
 
 
 def plans(graph: Graph, work: Convolution) -> list[Plan]:
@@ -104,8 +105,9 @@ def plans(graph: Graph, work: Convolution) -> list[Plan]:
         if rows is None or columns is None:
             return []
         plain, quick = _costs(shape, work, rows, columns)
-        if quick < _WORTH * plain:
-            points = len(rows.inputs) * len(columns.inputs)
+        points = len(rows.inputs) * len(columns.inputs)
+        space = 4 * points * rows.index.shape[1] * columns.index.shape[1] * max(shape[:2])
+        if quick < _WORTH * plain and space <= _SPACE:
             found.append(Plan(work, rows, columns, plain - quick, 4 * shape[0] * shape[1] * (points - prod(shape[2:]))))
     return found
 
