@@ -8,6 +8,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from models.align import five
 from models.network import NetworkError
 from models.running.providers import Runtime
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from models.families.sources import Latent
     from models.families.swappers import Swapper
     from models.hands import Hands
+    from models.portrait import Portrait
     from models.running.material import Model
     from models.session import Session
     from models.shelf.store import Held
@@ -63,15 +67,16 @@ class Networks:
             why = "was enrolled by an earlier version of swapcam, which kept no portraits"
             raise RealtimeError(f"{name} {why}; enrol {name} again with --overwrite, or use the mesh engine.")
         portraits = identity.portraits if identity else ()
-        pointed = [self.pointer.five(portrait.image, portrait.landmarks) if self.pointer else None for portrait in portraits]
-        shown = [
-            (portrait.image, five(portrait.landmarks) if found is None else found)
-            for portrait, found in zip(portraits, pointed, strict=True)
-        ]
         try:
+            shown = [(portrait.image, self._five(portrait)) for portrait in portraits]
             return self.swapper.source(shown, self.recogniser, self.converter)
         except (ValueError, NetworkError) as error:
             raise RealtimeError(f"No face for this swapper can be made of {name}: {error}") from error
+
+    def _five(self, portrait: Portrait) -> NDArray[np.float64]:
+        """The points by which a portrait is aligned, as frames will be."""
+        found = self.pointer.five(portrait.image, portrait.landmarks) if self.pointer else None
+        return five(portrait.landmarks) if found is None else found
 
     def latents(self, sources: Mapping[str, Identity | None]) -> dict[str, Latent]:
         """Of every source, by its name; {} for the mesh engine."""

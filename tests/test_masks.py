@@ -14,7 +14,7 @@ from onnx_making import Counted
 
 from models import align
 from models.families.form import IMAGENET, UNIT, Form
-from models.families.masks import FAMILIES, Family, Masker, least, open_masker, soften
+from models.families.masks import FAMILIES, Family, Masker, open_masker, soften
 from models.network import NetworkError
 from models.session import Session
 
@@ -129,12 +129,6 @@ def test_softening_is_the_field_s(side: int) -> None:
     assert off.mean() < 0.3
     assert np.all(soften(np.ones((256, 256), np.float32), side) == 255)
     assert np.all(soften(np.zeros((256, 256), np.float32), side) == 0)
-
-
-def test_several_masks_are_their_least() -> None:
-    masks = [np.random.default_rng(seed).integers(0, 256, (40, 30), np.uint8) for seed in range(3)]
-    np.testing.assert_array_equal(least(masks), np.minimum.reduce(masks))
-    np.testing.assert_array_equal(least(masks[:1]), masks[0])
 
 
 def test_rows_are_recognised_by_shape_and_where_shapes_are_one_by_name(tmp_path: Path) -> None:

@@ -116,14 +116,9 @@ def soften(share: Floats, side: int) -> Bytes:
     return plane(blurred, 510.0, -255.0)
 
 
-def least(masks: Sequence[Bytes]) -> Bytes:
-    """Several masks (h, w) uint8 as one: the face is seen where all of them see it."""
-    return np.asarray(reduce(cv2.min, masks), np.uint8)
-
-
 def open_masker(network: Network, family: str | None = None) -> Masker:
     """A masker over a network; family: its name, where the ports leave more than one.  Raises NetworkError."""
     return Masker(network, pick(FAMILIES, network.inputs, network.outputs, family))
 
 
-__all__ = ["FAMILIES", "Family", "Masker", "least", "open_masker", "soften"]
+__all__ = ["FAMILIES", "Family", "Masker", "open_masker", "soften"]
