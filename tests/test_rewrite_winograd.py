@@ -198,3 +198,12 @@ def test_weights_grow_by_what_was_planned() -> None:
         assert weights.nbytes - 4 * 16 * 16 * 9 <= plan.size
         assert off(run(graph.whole(), feeds(made)), run(made, feeds(made))) < 2e-5
     assert winograd(Graph(made), ways[-1].size - 1) == 0
+
+
+@pytest.mark.parametrize(("side", "fits"), [(64, True), (1024, False)])
+def test_a_picture_whose_tiles_would_fill_the_memory_stays(side: int, fits: bool) -> None:
+    net = Network(0, 1, side)
+    net.inputs["target"] = (1, 256, side, side)
+    net.x = net.node("Conv", net.x, net.constant(np.zeros((256, 256, 3, 3))), pads=[1, 1, 1, 1])
+    (ways,) = _plans(Graph(net.model()))
+    assert bool(ways) == fits
