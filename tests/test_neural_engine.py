@@ -45,6 +45,8 @@ def recognise():
 def outline(image: NDArray[np.uint8], landmarks: NDArray[np.float32], grow: int) -> NDArray[np.bool_]:
     hull = np.zeros(image.shape[:2], np.uint8)
     cv2.fillPoly(hull, [np.rint(landmarks[OVAL, :2]).astype(np.int32)], 255)
+    if grow < 0:
+        return cv2.erode(hull, np.ones((1 - 2 * grow, 1 - 2 * grow), np.uint8)) > 0
     return cv2.dilate(hull, np.ones((2 * grow + 1, 2 * grow + 1), np.uint8)) > 0
 
 
@@ -288,6 +290,65 @@ def test_masks_look_now_and_then_and_stay_on_the_face_in_between(scene) -> None:
     assert len(looks) <= 3
     _, alpha = pasted(image, made(image, landmarks, target, 1.0, Knobs(occlusion=0)))
     assert alpha[tuple(landmarks[50, [1, 0]].astype(int))] > 250
+
+
+@pytest.mark.parametrize(
+    "mask",
+    [
+        lambda crop: np.zeros(crop.shape[:2], np.uint8),
+        lambda crop: np.where(np.add(*np.indices(crop.shape[:2])) < 120, 255, 0).astype(np.uint8),
+        lambda crop: np.random.default_rng(0).integers(0, 256, crop.shape[:2]).astype(np.uint8),
+    ],
+    ids=["nothing", "a-corner", "noise"],
+)
+def test_a_mask_that_shows_no_face_does_not_bare_it(scene, mask, caplog: pytest.LogCaptureFixture) -> None:
+    image, landmarks = scene
+    made = engine(tinted(0.5, 1, 1), masks=(masker(mask),))
+    target = made.meet()
+    with caplog.at_level(logging.WARNING):
+        alphas = [pasted(image, made(image, landmarks, target, index / 30))[1] for index in range(6)]
+    face = outline(image, landmarks, -8)
+    assert min((alpha[face] > 250).mean() for alpha in alphas) > 0.9
+    assert len(caplog.records) == 1
+    assert "The mask occluder failed" in caplog.text
+
+
+def test_a_mask_that_sees_no_more_than_the_veil_does_is_believed(scene, caplog: pytest.LogCaptureFixture) -> None:
+    """The veil hides most of the face, as before a hand, and the network sees half of the rest."""
+    image, landmarks = scene
+    made = engine(same, masks=(masker(lambda crop: np.where(np.indices(crop.shape[:2])[0] < SIDE // 2, 255, 0).astype(np.uint8)),))
+    target = made.meet()
+
+    def hand(image, points, area, time, every, hands) -> NDArray[np.uint8]:
+        veil = np.full((160, 160), 255, np.uint8)
+        veil[:, :40] = 0
+        return veil
+
+    target.veil = hand  # type: ignore[assignment]
+    with caplog.at_level(logging.WARNING):
+        _, alpha = pasted(image, made(image, landmarks, target, 0.0))
+    assert not caplog.records
+    nose, temple, cheek = (alpha[tuple(landmarks[point, [1, 0]].astype(int))] for point in (1, 143, 215))
+    assert nose < 5
+    assert temple > 200
+    assert cheek < 5
+
+
+@pytest.mark.parametrize("share", [0.0, 0.7])
+def test_a_model_whose_own_mask_shows_no_face_gives_none(scene, share: float, caplog: pytest.LogCaptureFixture) -> None:
+    image, landmarks = scene
+    shape, mask = (1, SIDE, SIDE, 3), (1, SIDE, SIDE, 1)
+    ports = [Port("in_face:0", shape, "float32"), Port("morph_value:0", (1,), "float32")]
+    outputs = [Port("out_face_mask:0", mask, "float32"), Port("out_celeb:0", shape, "float32"), Port("out_celeb_mask:0", mask, "float32")]
+    nothing = np.full(mask, share, np.float32)
+    maker = Swapper(Network(ports, outputs, lambda feeds: [nothing, feeds["in_face:0"] * 1, nothing]), family("dfm"))
+    made, target = NeuralEngine(maker, maker.source([])), engine(same).meet()
+    with caplog.at_level(logging.WARNING):
+        assert all(made(image, landmarks, target, index / 30) is None for index in range(3))
+        assert made(image, landmarks, target, 0.1, PLAIN) is None
+    assert len(caplog.records) == 1
+    frame = Swap({"a": made}, SwapSettings(sources=("a",)))(Frame(image, 0, 0.0, (as_face(landmarks),)))
+    assert frame.faces[0].lost
 
 
 def test_something_before_the_face_stays_on_top(shared: Path, detector, landmarker) -> None:

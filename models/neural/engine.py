@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import cv2
@@ -15,18 +14,16 @@ from models.hands import Hands
 from models.knobs import Effort, Knobs
 from models.mesh import relight
 from models.mesh.patch import Area, area_of, placing, without
-from models.mesh.pose import Pose
 from models.mesh.pose import fit as fit_pose
 from models.mesh.topology import VERTICES, normals
-from models.mesh.veil import Veil
-from models.neural.bias import Bias
 from models.neural.cover import cover, inside
+from models.neural.credible import credible
 from models.neural.detail import SIZE as DETAIL
 from models.neural.detail import Detail
-from models.neural.hidden import Hidden
-from models.neural.light import Light, lit
+from models.neural.light import lit
 from models.neural.paste import chained, onto, patch_of, warped
 from models.neural.sane import sane
+from models.neural.target import Seen, Target
 from models.neural.trying import Trying
 
 if TYPE_CHECKING:
@@ -53,48 +50,8 @@ _SEEN = np.float32(1 / 255)
 _AROUND = 3
 # A face of fewer pixels is none.
 _LEAST = 4.0
-
-
-@dataclass
-class Target:
-    """What the engine has learned about one target.
-
-    aside: degrees between where the face looks and the camera.  engine: whose detail and mixture these are.
-    embedding: who it is to the recogniser, asked at so many seconds.  mixed: the source's latent with it, for an identity.
-    clear: (468,) 0..1, vertices that nothing lies before.
-    """
-
-    aside: float = 0.0
-    engine: NeuralEngine | None = None
-    embedding: Floats | None = None
-    asked: float | None = None
-    mixed: tuple[float, Latent] | None = None
-    bias: Bias = field(default_factory=Bias)
-    light: Light = field(default_factory=Light)
-    detail: Detail = field(default_factory=Detail)
-    veil: Veil = field(default_factory=Veil)
-    hidden: Hidden = field(default_factory=Hidden)
-    clear: Floats = field(default_factory=lambda: np.ones(VERTICES, np.float32))
-
-
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """One frame of one face: image (h, w, 3), landmarks (478, 3) px, its vertices (468, 3), pose, the five points, the matrix
-    frame -> crop (2, 3), vertices in the crop (468, 2), and seconds.
-    """
-
-    image: Bytes
-    landmarks: Floats
-    points: Floats
-    pose: Pose
-    five: Reals
-    matrix: Reals
-    placed: Floats
-    time: float
-
-    @property
-    def depth(self) -> Floats:
-        return np.ascontiguousarray(self.points[:, 2])
+# A swapper's own mask shows more than this share of the face.
+_OWN = 0.25
 
 
 class NeuralEngine:
@@ -154,6 +111,8 @@ class NeuralEngine:
             return None
         picture, own = made
         mask = self._mask(seen, target, area, own, knobs.occlusion, effort)
+        if mask is None:
+            return None
         if knobs.light:
             gains, levels = target.light(crop, picture, seen.points, seen.placed, target.clear, time)
             picture = lit(picture, gains ** np.float32(knobs.light), levels, seen.placed, seen.depth)
@@ -166,7 +125,7 @@ class NeuralEngine:
         mask = np.asarray(cv2.resize(mask, drawn.shape[1::-1], interpolation=cv2.INTER_LINEAR), np.uint8)
         return drawn, mask, matrix
 
-    def _look(self, image: Bytes, landmarks: Floats, target: Target, time: float) -> _Seen | None:
+    def _look(self, image: Bytes, landmarks: Floats, target: Target, time: float) -> Seen | None:
         """The face as it is in this frame; None where its landmarks are none."""
         points = np.ascontiguousarray(landmarks[:VERTICES], np.float32)
         if not np.isfinite(landmarks).all() or min(np.ptp(points[:, 0]), np.ptp(points[:, 1])) < _LEAST:
@@ -181,7 +140,7 @@ class NeuralEngine:
         except ValueError:
             return None
         placed = np.ascontiguousarray(points[:, :2] @ matrix[:, :2].T + matrix[:, 2], np.float32)
-        return _Seen(image, landmarks, points, pose, five, matrix, placed, time)
+        return Seen(image, landmarks, points, pose, five, matrix, placed, time)
 
     def _sane(self, made: Bytes, crop: Bytes, placed: Floats) -> bool:
         good = sane(made, crop, placed)
@@ -189,7 +148,7 @@ class NeuralEngine:
             self._swap.fail(ValueError("got a picture that shows no face, expected one"))
         return good
 
-    def _mixed(self, seen: _Seen, target: Target, identity: float) -> Latent:
+    def _mixed(self, seen: Seen, target: Target, identity: float) -> Latent:
         """The source's latent, moved away from or towards who is in front of the camera."""
         if identity == 1 or self._recognise is None:
             return self._latent
@@ -203,27 +162,36 @@ class NeuralEngine:
             target.mixed = identity, self._mix(target.embedding, identity) or self._latent
         return target.mixed[1]
 
-    def _mask(self, seen: _Seen, target: Target, area: Area, own: Bytes | None, strength: float, effort: Effort) -> Bytes:
-        """Where the patch is shown, a picture of the area: on the face, as far as the crop reaches, and nothing lies before it."""
+    def _mask(self, seen: Seen, target: Target, area: Area, own: Bytes | None, strength: float, effort: Effort) -> Bytes | None:
+        """Where the patch is shown, a picture of the area: on the face, as far as the crop reaches, and nothing lies before it.
+
+        None where the swapper's own mask leaves next to nothing of what is not known to be hidden.
+        """
         size, to_frame = placing(area, min(1.0, _MASK_SIDE / max(area[2] - area[0], area[3] - area[1])))
         placed = _put(seen.points, to_frame)
         to_crop = chained(to_frame, seen.matrix)
         mask = inside(cover(placed, seen.depth, size), seen.placed, to_crop, self._side)
+        every, hands = effort.occlusion_every if strength else 0, self._hands if effort.hands else None
+        clear = np.full(mask.shape, 255, np.uint8)
+        if every:
+            clear = without(clear, target.veil(seen.image, seen.points, area, seen.time, every, hands), 1.0)
+        free = _both(mask, clear)
         if own is not None:
-            mask = np.asarray(cv2.multiply(mask, warped(own, to_crop, size), scale=1 / 255), np.uint8)
-        if not strength or not effort.occlusion_every:
+            own = warped(own, to_crop, size)
+            if not credible(own, free, _OWN):
+                self._swap.fail(ValueError("got a mask that shows no face, expected one"))
+                return None
+            mask = _both(mask, own)
+        if not every:
             target.clear = np.ones(VERTICES, np.float32)
             return mask
-        every, hands = effort.occlusion_every, self._hands if effort.hands else None
-        clear = np.full(mask.shape, 255, np.uint8)
-        clear = without(clear, target.veil(seen.image, seen.points, area, seen.time, every, hands), 1.0)
-        shown = target.hidden(self._masks, seen.image, seen.five, to_frame, size, seen.time, every)
+        shown = target.hidden(self._masks, seen.image, seen.five, to_frame, free, seen.time, every)
         if shown is not None:
-            clear = np.asarray(cv2.multiply(clear, shown, scale=1 / 255), np.uint8)
+            clear = _both(clear, shown)
         target.clear = relight.sample(clear[..., None], placed, _AROUND)[:, 0] * _SEEN
         return without(mask, cv2.bitwise_not(clear), strength)
 
-    def _sharpen(self, seen: _Seen, target: Target, picture: Bytes) -> None:
+    def _sharpen(self, seen: Seen, target: Target, picture: Bytes) -> None:
         """Have the enhancer's detail measured on this frame, with the picture in it."""
         assert self._enhancer is not None
         assert self._enhance is not None
@@ -242,6 +210,11 @@ class NeuralEngine:
 def _put(points: Floats, matrix: Reals) -> Floats:
     """Vertices (468, 2) in the pixels of a patch along the frame's; matrix: (2, 3), patch -> frame."""
     return np.ascontiguousarray((points[:, :2] - matrix[:, 2]) / (matrix[0, 0], matrix[1, 1]), np.float32)
+
+
+def _both(first: Bytes, second: Bytes) -> Bytes:
+    """What two masks (h, w) uint8 show together."""
+    return np.asarray(cv2.multiply(first, second, scale=1 / 255), np.uint8)
 
 
 __all__ = ["NeuralEngine", "Target"]
