@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -38,11 +39,12 @@ add = partial(take, agreed=lambda name: True)
 
 @pytest.fixture(scope="session")
 def contents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """Small models: two masks, a swapper and a DFM file."""
+    """Small models: two masks, one of them also as another program saves it, a swapper and a DFM file."""
     folder = tmp_path_factory.mktemp("contents")
     edge = making.np.ones((32, 32), making.np.float32)
     return {
         "xseg": making.mask(folder / "a.onnx", "xseg").read_bytes(),
+        "again": making.mask(folder / "e.onnx", "xseg").read_bytes() + b"\x12\x05again",
         "bisenet": making.mask(folder / "b.onnx", "bisenet").read_bytes(),
         "swap": making.swapper(folder / "c.onnx", Swap(256)).read_bytes(),
         "dfm": making.dfm(folder / "d.dfm", 32, (edge, edge)).read_bytes(),
@@ -348,6 +350,40 @@ def test_only_what_may_be_used_commercially_is_found_under_permissive(
     assert locate("anna", "permissive").name == "anna.dfm"
     assert locate(str(mine), "permissive") == mine
     assert [item.name for item in listing("permissive")] == ["parts", "anna"]
+
+
+def test_what_the_table_says_of_a_name_holds_whatever_is_said_of_the_file(
+    folder: Path, contents: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = (*weights.TABLE, Weights("asked", "swapper", "dfm", "AGPL-3.0", "unknown", "a note"))
+    monkeypatch.setattr(weights, "TABLE", rows)
+    # The honest name of its licence, and a file that was saved again under the table's own name.
+    held = add(_file(tmp_path, "Asked.dfm", contents["dfm"]), licence="AGPL-3.0")
+    again = add(_file(tmp_path, "Hands.onnx", contents["again"]), licence="MIT")
+    assert (held.name, held.licence, held.commercial) == ("asked", "AGPL-3.0", "unknown")
+    assert (again.name, again.licence, again.commercial) == ("hands", "Non-Commercial", "no")
+    for name in ("asked", "hands", str(folder / "asked.dfm"), str(folder / "hands.onnx")):
+        with pytest.raises(NetworkError, match="permissive, because"):
+            locate(name, "permissive")
+    # A list that was written before, or by somebody else, changes nothing.
+    with ledger.changing() as book:
+        book.entries["asked"] = replace(book.entries["asked"], licence="MIT", commercial="yes")
+    with pytest.raises(NetworkError, match="permissive, because"):
+        locate("asked", "permissive")
+    assert [item.name for item in listing("permissive")] == ["parts"]
+
+
+def test_a_file_is_not_called_what_it_is_not(contents: dict[str, bytes], tmp_path: Path) -> None:
+    mine = _file(tmp_path, "parts.onnx", contents["xseg"])
+    with pytest.raises(NetworkError, match=r"is hands, as its sha256 says, and cannot be called parts; choose another name with --name"):
+        add(mine, "parts")
+    held = add(mine, "my_hands", licence="MIT")
+    assert (held.name, held.licence, held.commercial) == ("my_hands", "Non-Commercial", "no")
+    other = _file(tmp_path, "parts.onnx", contents["again"])
+    with pytest.raises(NetworkError, match=r"no model of the family bisenet.*another model than parts, choose another name with --name"):
+        add(other)
+    with pytest.raises(NetworkError, match="parts is of the family bisenet; got --family xseg"):
+        add(other, family="xseg")
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -18,18 +17,15 @@ from models.network import NetworkError
 from models.shelf import ledger, outline
 from models.shelf.consent import consent
 from models.shelf.fetch import Report, fetch, forget
+from models.shelf.held import Advance, Held, check_licence, hashed
 from models.shelf.ledger import Entry
 from models.shelf.licences import commercial
-from models.shelf.store import Advance, Held, check_licence, find, hashed, present
+from models.shelf.naming import called
+from models.shelf.store import find, present
 from models.weights import Licence, Weights
 
 if TYPE_CHECKING:
     from models.families.signature import Kind
-
-_LONGEST = 100
-# What settings say in the place of a model's name.
-_WORDS = {"mesh", "mediapipe", "none", "auto"}
-_RESERVED = {"CON", "PRN", "AUX", "NUL", *(f"{port}{number}" for port in ("COM", "LPT") for number in range(1, 10))}
 
 
 def pull(
@@ -86,39 +82,41 @@ def add(
     """Take over a file of the user's own, recognised by its inputs and outputs, with its sha256 recorded.
 
     name: what to call it; else what the table calls a file of that hash, else the file's own name.  family: where the file
-    leaves it open.  licence: what the user knows of one that the table does not.  link: leave the file where it is; else it is
-    put in the folder, without copying where the disk allows it, and stays where it is when it lies there.  advance: told the
-    bytes read of each block.  agreed: asked for a model that has somebody's face in it whether that person agreed.
+    leaves it open.  licence: what the user knows of one that the table knows neither by hash nor by name.  link: leave the file
+    where it is; else it is put in the folder, without copying where the disk allows it, and stays where it is when it lies there.
+    advance: told the bytes read of each block.  agreed: asked for a model with a face in it whether that person agreed.
     Raises NetworkError; then nothing has changed.
     """
     path = file.expanduser().absolute()
     seen = outline.read(path)
     sha256 = hashed(path, advance)
-    row = weights.by_hash(sha256)
-    kind = _kind(seen, path, family or (row.family if row else None))
-    called = _checked_name(name or (row.name if row else _slug(path.stem)))
-    _check_free(called, sha256)
+    calling, row = called(path, name, sha256)
+    kind = _kind(seen, path, family, row)
+    _check_free(calling, sha256)
     inside = path.parent == ledger.folder().absolute()
-    target = path if inside or link else ledger.folder() / f"{called}{path.suffix.lower() or '.onnx'}"
-    # What is known of a file counts more than what is said of it.
+    target = path if inside or link else ledger.folder() / f"{calling}{path.suffix.lower() or '.onnx'}"
+    # What is known of a file, or of what it is called, counts more than what is said of it.
     said = (row.licence, row.commercial) if row else (licence or "unknown", commercial(licence))
     origin = "found" if inside else "linked" if link else "added"
     where = str(path) if link and not inside else target.name
-    entry = Entry(where, sha256, 0, 0, kind.role, kind.family, origin, str(path), *said, True, consent(kind, called, agreed))
+    entry = Entry(where, sha256, 0, 0, kind.role, kind.family, origin, str(path), *said, True, consent(kind, calling, agreed))
     if target == path:
-        _record(called, entry, path)
+        _record(calling, entry, path)
     else:
-        _take(path, target, called, entry)
-    return find(called)
+        _take(path, target, calling, entry)
+    return find(calling)
 
 
-def _kind(seen: outline.Outline, path: Path, family: str | None) -> Kind:
+def _kind(seen: outline.Outline, path: Path, family: str | None, row: Weights | None) -> Kind:
     from models.families.signature import recognise
 
+    if row and family not in (None, row.family):
+        raise NetworkError(f"{row.name} is of the family {row.family}; got --family {family} for {path}: leave it out, or say --name.")
     try:
-        return recognise(seen, path.name, family)
+        return recognise(seen, path.name, row.family if row else family)
     except NetworkError as error:
-        raise NetworkError(f"{path}: {error}") from error
+        hint = f"  If it is another model than {row.name}, choose another name with --name." if row else ""
+        raise NetworkError(f"{path}: {error}{hint}") from error
 
 
 def _take(path: Path, target: Path, name: str, entry: Entry) -> None:
@@ -232,22 +230,6 @@ def _check_free(name: str, sha256: str) -> None:
     old = ledger.load().entries.get(name)
     if old and old.sha256 != sha256:
         raise NetworkError(f"{name} is another model here; choose another name with --name, or swapcam models remove {name}.")
-
-
-def _checked_name(name: str) -> str:
-    """The name as it is stored; raises NetworkError for one that cannot be a file name everywhere."""
-    plain = unicodedata.normalize("NFC", name)
-    fits = plain and all(letter.isalnum() or letter in "-_." for letter in plain)
-    if not fits or plain[0] in ".-" or plain[-1] == "." or plain.split(".")[0].upper() in _RESERVED or len(plain.encode()) > _LONGEST:
-        rule = f"letters, digits, - _ and . (none of . - first, no . last), at most {_LONGEST}, and none that Windows keeps"
-        raise NetworkError(f"{name!r} cannot be a name; expected {rule}.")
-    if plain.lower() in _WORDS:
-        raise NetworkError(f"{name!r} cannot be a name, because settings mean something built-in by it; choose another one with --name.")
-    return plain
-
-
-def _slug(stem: str) -> str:
-    return re.sub(r"[^\w.-]+", "_", unicodedata.normalize("NFC", stem)).strip("._-")[:60] or "model"
 
 
 __all__ = ["add", "pull"]

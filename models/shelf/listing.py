@@ -8,8 +8,9 @@ from typing import Literal
 
 from models import weights
 from models.shelf import ledger
+from models.shelf.held import known_terms, unchanged
 from models.shelf.ledger import Entry
-from models.shelf.store import place, present, unchanged
+from models.shelf.store import place, present
 from models.weights import Licence, Weights
 
 State = Literal["here", "unverified", "part", "missing", "not here"]
@@ -41,7 +42,7 @@ def listing(licence: Licence = "any") -> list[Item]:
     own = [(name, entry) for name, entry in known.items() if name not in {row.name for row in weights.TABLE}]
     for name, entry in own:
         state = _state(entry)
-        items.append(Item(name, entry.role, entry.family, entry.size, entry.licence, entry.commercial, "your own", state, place(entry)))
+        items.append(Item(name, entry.role, entry.family, entry.size, *known_terms(name, entry), "your own", state, place(entry)))
     return [item for item in items if licence == "any" or item.commercial == "yes"]
 
 

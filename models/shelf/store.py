@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,28 +11,11 @@ from typing import Literal
 from models import weights
 from models.network import NetworkError
 from models.shelf import ledger, outline
+from models.shelf.held import Advance, Held, check_licence, hashed, known_terms, unchanged
 from models.shelf.ledger import Entry
 from models.weights import Licence, Weights
 
-Advance = Callable[[int], None]
 _ENDINGS = (".onnx", ".dfm")
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A model that is here and whose hash is what it was.
-
-    role, family: as in models.weights; "" where only its inputs and outputs can tell (a file given by its path).
-    commercial: yes, no or unknown.  sha256: "" where it was not asked for.
-    """
-
-    name: str
-    path: Path
-    role: str
-    family: str
-    licence: str
-    commercial: str
-    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,43 +47,16 @@ def find(name: str, licence: Licence = "any") -> Held:
     entry = known.get(key) or (_found(row) if row else None)
     if entry is None:
         raise NetworkError(_absent(name, row, licence, tuple(known)))
-    check_licence(key, entry.licence, entry.commercial, licence)
+    terms = known_terms(key, entry)
+    check_licence(key, *terms, licence)
     path = place(entry)
     entry = _checked(key, entry, path)
-    return Held(key, path, entry.role, entry.family, entry.licence, entry.commercial, entry.sha256)
-
-
-def check_licence(name: str, licence: str, commercial: str, wanted: Licence) -> None:
-    """Raise NetworkError for a model that `models.licence: permissive` refuses."""
-    if wanted == "permissive" and commercial != "yes":
-        why = "forbids commercial use" if commercial == "no" else "does not say whether it may be used commercially"
-        what = f"its licence ({licence}) {why}" if licence != "unknown" else "its licence is not known"
-        others = "swapcam models list --licence permissive shows what is not"
-        hint = others if weights.find(name) else "say what it is with swapcam models add FILE --licence NAME"
-        raise NetworkError(f"{name} is refused under models.licence: permissive, because {what}; {hint}.")
+    return Held(key, path, entry.role, entry.family, *terms, entry.sha256)
 
 
 def place(entry: Entry) -> Path:
     """Where the file of an entry is."""
     return ledger.folder() / entry.file
-
-
-def unchanged(entry: Entry, now: os.stat_result) -> bool:
-    """Whether a file is as it was when its hash was compared; a time of 0, which archives give to everything, says nothing."""
-    return entry.time != 0 and (now.st_size, now.st_mtime_ns) == (entry.size, entry.time)
-
-
-def hashed(path: Path, advance: Advance = lambda count: None) -> str:
-    """The sha256 of a file in hexadecimal; `advance` is told the bytes of each block.  Raises NetworkError."""
-    digest = hashlib.sha256()
-    try:
-        with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
-                advance(len(block))
-    except OSError as error:
-        raise NetworkError(f"{path} cannot be read: {error.strerror or error}.") from error
-    return digest.hexdigest()
 
 
 def present(row: Weights) -> Path | None:
@@ -252,4 +206,4 @@ def _again(name: str, path: Path, theirs: bool) -> str:
     return pull or f"swapcam models remove {name}, and add it again"
 
 
-__all__ = ["Check", "Held", "check_licence", "find", "hashed", "locate", "place", "present", "remove", "unchanged", "verify"]
+__all__ = ["Check", "Held", "check_licence", "find", "hashed", "locate", "place", "present", "remove", "verify"]
