@@ -111,7 +111,7 @@ def test_without_rewriting_the_model_is_the_model(small: Path) -> None:
 def test_a_rewrite_that_goes_wrong_is_not_used_and_said_once(
     small: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, kind: str
 ) -> None:
-    def spoil(graph: Graph, provider: str, memory: int) -> None:
+    def spoil(graph: Graph, provider: str, memory: int) -> int:
         if kind == "confused":
             raise KeyError("somewhere")
         weights = next(name for name, value in graph.constants.items() if value.ndim == 4)
@@ -119,6 +119,7 @@ def test_a_rewrite_that_goes_wrong_is_not_used_and_said_once(
             graph.nodes[0].op_type = "Nonsense"
         else:
             graph.constants[weights] = graph.constants[weights] * np.float32(np.nan if kind == "nothing" else 1.01)
+        return 1
 
     monkeypatch.setattr(subject, "suited", spoil)
     made = onnx.load(small)
@@ -131,6 +132,15 @@ def test_a_rewrite_that_goes_wrong_is_not_used_and_said_once(
     reason = {"wrong": "is off by", "nothing": "is off by nan", "broken": "does not run", "confused": "is not understood (KeyError"}[kind]
     assert record.getMessage().startswith("narrow runs on CPU as it is: rewritten, ")
     assert reason in record.getMessage()
+
+
+def test_a_network_in_which_nothing_is_found_is_not_compared(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    net = Network(0, 3, 8)
+    net.inputs = {"target": (1, 3, "height", "width")}  # type: ignore[dict-item]
+    net.conv(4)
+    monkeypatch.setattr(subject, "apart", None)
+    assert _kinds(prepare(net.model(), _CPU).network("CPU"))["Conv"] == 1
+    assert not caplog.records
 
 
 def test_a_network_without_a_source_is_rewritten_whole() -> None:
@@ -204,3 +214,7 @@ def test_outputs_are_the_same_to_a_ten_thousandth_of_their_range() -> None:
     assert "nan" in apart([truth[0] * np.float32(np.nan)], truth)
     assert "has the shape" in apart([truth[0][:50]], truth)
     assert apart([np.zeros(3, np.float32)], [np.zeros(3, np.float32)]) == ""
+    # Of values that are nearly the same, or nearly nothing, rounding is all that differs.
+    for nearly in ([np.float32([1, 1.000001])], [np.float32([0, 1e-6])]):
+        assert apart([nearly[0] + np.float32(1e-6)], nearly) == ""
+        assert "off by" in apart([nearly[0] + np.float32(1e-5)], nearly)
