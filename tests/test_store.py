@@ -21,7 +21,7 @@ from onnx_making import Swap
 
 from models import weights
 from models.network import NetworkError
-from models.shelf import intake, ledger, store
+from models.shelf import intake, ledger, loose, store
 from models.shelf.consent import STATEMENT
 from models.shelf.intake import add as take
 from models.shelf.ledger import Entry
@@ -100,7 +100,8 @@ def _counting(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """The files whose hash is computed from now on."""
     read: list[Path] = []
     really = store.hashed
-    monkeypatch.setattr(store, "hashed", lambda path, *rest: read.append(path) or really(path, *rest))
+    for place in (store, loose):
+        monkeypatch.setattr(place, "hashed", lambda path, *rest: read.append(path) or really(path, *rest))
     return read
 
 
@@ -399,13 +400,14 @@ def test_what_a_licence_is_called_says_what_it_allows(licence: str, commercial: 
 def test_a_file_of_the_user_s_own_is_taken_over(folder: Path, contents: dict[str, bytes], tmp_path: Path) -> None:
     mine = _file(tmp_path, "Anna's Face!.dfm", contents["dfm"])
     held = add(mine)
-    assert held == Held("Anna_s_Face", folder / "Anna_s_Face.dfm", "swapper", "dfm", "unknown", "unknown", sha256(contents["dfm"]))
+    known = ("swapper", "dfm", "unknown", "unknown", sha256(contents["dfm"]))
+    assert held == Held("Anna_s_Face", folder / "Anna_s_Face.dfm", *known, held.consent)
     assert held.path.samefile(mine), "the disk allows it to be linked"
     mine.unlink()
     assert locate("Anna_s_Face").read_bytes() == contents["dfm"]
     assert {item.name: (item.state, item.note) for item in listing()}["Anna_s_Face"] == ("here", "your own")
     again = _file(tmp_path, "other name.dfm", contents["dfm"])
-    assert add(again, "Anna_s_Face") == held
+    assert add(again, "Anna_s_Face").path == held.path
     assert remove("Anna_s_Face") == held.path
     assert not held.path.exists()
     assert again.exists()
@@ -460,11 +462,11 @@ def test_what_a_file_leaves_open_is_asked_for(contents: dict[str, bytes], tmp_pa
     with pytest.raises(NetworkError, match=r"mine.onnx: Inputs and outputs leave it open .* --family, one of simswap_256, ghost_256"):
         add(mine)
     assert ledger.load().entries == {}
-    assert add(mine, family="ghost_256").family == "ghost_256"
-    assert find("mine").family == "ghost_256"
-    # A path says it by its name, or leaves it to who opens it.
+    # A path says it by its name, or leaves it to who opens it, until that very file is added.
     assert (find(str(mine)).role, find(str(mine)).family) == ("", "")
     assert find(str(_file(tmp_path, "simswap_256.onnx", contents["swap"]))).family == "simswap_256"
+    assert add(mine, family="ghost_256").family == "ghost_256"
+    assert find("mine").family == find(str(mine)).family == "ghost_256"
 
 
 @pytest.mark.parametrize("name", ["a/b", "..", "con.x", "x" * 101, "-a", "a."])
@@ -588,3 +590,54 @@ def test_a_model_with_a_face_in_it_needs_that_persons_consent(folder: Path, cont
     date, _, statement = ledger.load().entries["anna"].consent.partition(" ")
     assert statement == STATEMENT
     assert datetime.fromisoformat(date).utcoffset() is not None
+    # However the file is named from then on, that is known; of another one it is not.
+    away = _file(tmp_path / "away", "face.dfm", contents["dfm"])
+    assert find("anna").consent == find(str(mine)).consent == find(str(away)).consent == find(str(folder / "anna.dfm")).consent != ""
+    remove("anna")
+    assert find(str(mine)).consent == ""
+
+
+def test_the_hash_of_a_file_named_by_its_path_is_computed_once(
+    folder: Path, contents: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = _counting(monkeypatch)
+    mine = _file(tmp_path, "mine.onnx", contents["xseg"])
+    for _ in range(3):
+        assert find(str(mine)).sha256 == sha256(contents["xseg"])
+    assert find(str(mine)).licence == "Non-Commercial"
+    assert read == [mine]
+    mine.write_bytes(contents["again"])
+    assert (find(str(mine)).sha256, find(str(mine)).licence) == (sha256(contents["again"]), "unknown")
+    assert read == [mine] * 2
+    os.utime(mine, ns=(0, 0))
+    find(str(mine))
+    find(str(mine))
+    assert read == [mine] * 4
+    # Where nothing can be noted it is computed every time.
+    (folder / "swapcam.json").unlink()
+    os.utime(mine, ns=(7, 7))
+    monkeypatch.setattr(ledger, "_write", _full)
+    find(str(mine))
+    find(str(mine))
+    assert read == [mine] * 6
+
+
+def _full(*arguments: object) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def test_a_path_with_a_name_of_the_table_is_that_file_or_was_added(folder: Path, contents: dict[str, bytes], tmp_path: Path) -> None:
+    assert find(str(_file(tmp_path, "hands-1.onnx", contents["xseg"]))).licence == "Non-Commercial"
+    other = _file(tmp_path, "hands-1.onnx", contents["again"])
+    with pytest.raises(NetworkError, match=r"has the name of hands and is another file; got sha256 .*, expected .* add .*1\.onnx\.$"):
+        find(str(other))
+    add(other, "mine")
+    assert find(str(other)).sha256 == sha256(contents["again"])
+
+
+def test_a_path_of_a_file_in_the_list_is_held_to_its_hash(contents: dict[str, bytes], tmp_path: Path) -> None:
+    mine = _file(tmp_path, "a.onnx", contents["xseg"])
+    add(mine, "a", link=True)
+    mine.write_bytes(contents["again"])
+    with pytest.raises(NetworkError, match="is not what it should be"):
+        find(str(mine))

@@ -21,7 +21,7 @@ class Held:
     """A model that is here and whose hash is what it was.
 
     role, family: as in models.weights; "" where only its inputs and outputs can tell (a file given by its path).
-    commercial: yes, no or unknown.  sha256: "" where it was not asked for.
+    commercial: yes, no or unknown.  consent: of the person whose face is in it, as in models.shelf.ledger; "" where none was given.
     """
 
     name: str
@@ -31,6 +31,7 @@ class Held:
     licence: str
     commercial: str
     sha256: str
+    consent: str = ""
 
 
 def known_terms(name: str, entry: Entry) -> tuple[str, str]:

@@ -49,10 +49,14 @@ class Entry:
 
 @dataclass(slots=True)
 class Ledger:
-    """Entries by name, and the licences that were accepted: name -> licence, date (ISO 8601, UTC)."""
+    """Entries by name, and the licences that were accepted: name -> licence, date (ISO 8601, UTC).
+
+    files: what was read on this machine, in our own list alone: whole path -> sha256, size and time of change (ns) at that time.
+    """
 
     entries: dict[str, Entry] = field(default_factory=dict)
     accepted: dict[str, tuple[str, str]] = field(default_factory=dict)
+    files: dict[str, tuple[str, int, int]] = field(default_factory=dict)
 
 
 def home() -> Path:
@@ -71,12 +75,18 @@ def folder() -> Path:
     return Path(other).expanduser() if other else home()
 
 
-def load() -> Ledger:
+def ours() -> bool:
+    """Whether the list lies among our own, where nobody brings one from elsewhere."""
+    return _path().parent == home()
+
+
+def load(own: bool = False) -> Ledger:
     """The list; an empty one where there is none.  A damaged one is set aside, and said so once in the log of `models`.
 
+    own: the one among our own, whatever folder is used.
     Raises NetworkError for one that cannot be read or that a newer version wrote.
     """
-    path = _path()
+    path = home() / _LIST if own else _path()
     try:
         return _parse(json.loads(path.read_text(encoding="utf-8")), path)
     except FileNotFoundError:
@@ -93,15 +103,15 @@ def load() -> Ledger:
 
 
 @contextmanager
-def changing() -> Iterator[Ledger]:
-    """The list to be changed; stored at the end, where nothing failed.  Raises NetworkError."""
-    path = _path()
+def changing(own: bool = False) -> Iterator[Ledger]:
+    """The list to be changed, see load; stored at the end, where nothing failed.  Raises NetworkError."""
+    path = home() / _LIST if own else _path()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with locked(path.with_name(f".{path.name}.lock"), wait=10.0) as free:
             if not free:
                 raise NetworkError(f"Another program is changing the list of models {path}; try again.")
-            ledger = load()
+            ledger = load(own)
             yield ledger
             _write(path, ledger)
     except OSError as error:
@@ -152,12 +162,13 @@ def _path() -> Path:
 def _parse(stored: dict[str, Any], path: Path) -> Ledger:
     if int(stored["version"]) > VERSION:
         raise NetworkError(f"{path} has format {stored['version']}; this version of swapcam reads format {VERSION}: update it.")
-    names = {part.name for part in fields(Entry)}
+    names, files = {part.name for part in fields(Entry)}, stored.get("files", {})
     entries = {name: Entry(**{key: value for key, value in entry.items() if key in names}) for name, entry in stored["models"].items()}
     for name, entry in entries.items():
         if not isinstance(entry.file, str) or not isinstance(entry.sha256, str) or not isinstance(entry.size, int):
             raise TypeError(f"got {entry} for {name}, expected a file, a hash and a size")
-    return Ledger(entries, {name: (licence, date) for name, (licence, date) in stored["accepted"].items()})
+    accepted = {name: (licence, date) for name, (licence, date) in stored["accepted"].items()}
+    return Ledger(entries, accepted, {file: (str(sha256), int(size), int(time)) for file, (sha256, size, time) in files.items()})
 
 
 def _write(path: Path, ledger: Ledger) -> None:
@@ -165,6 +176,7 @@ def _write(path: Path, ledger: Ledger) -> None:
         "version": VERSION,
         "models": {name: asdict(entry) for name, entry in sorted(ledger.entries.items())},
         "accepted": dict(sorted(ledger.accepted.items())),
+        "files": dict(sorted(ledger.files.items())),
     }
     number, temporary = tempfile.mkstemp(prefix=".", suffix=".part", dir=path.parent)
     try:

@@ -10,12 +10,10 @@ from typing import Literal
 
 from models import weights
 from models.network import NetworkError
-from models.shelf import ledger, outline
+from models.shelf import ledger, loose
 from models.shelf.held import Advance, Held, check_licence, hashed, known_terms, unchanged
 from models.shelf.ledger import Entry
 from models.weights import Licence, Weights
-
-_ENDINGS = (".onnx", ".dfm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +40,12 @@ def find(name: str, licence: Licence = "any") -> Held:
     known = ledger.load().entries
     row = weights.find(name)
     key = name if name in known or row is None else row.name
-    if key not in known and row is None and _is_path(name):
-        return _by_path(Path(name).expanduser(), licence)
+    if key not in known and row is None and loose.is_path(name):
+        path = Path(name).expanduser().absolute()
+        # What the list has is held to its hash, by whichever way it is named.
+        key = next((called for called, entry in known.items() if place(entry).absolute() == path), "")
+        if not key:
+            return loose.held(path, licence, known)
     entry = known.get(key) or (_found(row) if row else None)
     if entry is None:
         raise NetworkError(_absent(name, row, licence, tuple(known)))
@@ -51,7 +53,7 @@ def find(name: str, licence: Licence = "any") -> Held:
     check_licence(key, *terms, licence)
     path = place(entry)
     entry = _checked(key, entry, path)
-    return Held(key, path, entry.role, entry.family, *terms, entry.sha256)
+    return Held(key, path, entry.role, entry.family, *terms, entry.sha256, entry.consent)
 
 
 def place(entry: Entry) -> Path:
@@ -97,35 +99,6 @@ def remove(name: str) -> Path | None:
                 raise NetworkError(f"{path} cannot be deleted: {error.strerror or error}.") from error
         del book.entries[key]
     return path if ours else None
-
-
-def _is_path(name: str) -> bool:
-    return name.lower().endswith(_ENDINGS) or os.sep in name or "/" in name or name.startswith("~")
-
-
-def _by_path(path: Path, licence: Licence) -> Held:
-    """A file that the user names; whose it is can be known by its hash alone, which is asked for where the licence matters."""
-    if licence == "any":
-        return Held(path.stem, path, *_seen(path), "unknown", "unknown", "")
-    sha256 = hashed(path)
-    own = next((entry for entry in ledger.load().entries.values() if entry.sha256 == sha256), None)
-    held = weights.by_hash(sha256) or own or Held(path.stem, path, "", "", "unknown", "unknown", sha256)
-    check_licence(path.name, held.licence, held.commercial, licence)
-    return Held(path.stem, path, held.role, held.family, held.licence, held.commercial, sha256)
-
-
-def _seen(path: Path) -> tuple[str, str]:
-    """The role and family of a file by its inputs and outputs; "" where they leave that open."""
-    from models.families.signature import fitting, recognise
-
-    seen = outline.read(path)
-    try:
-        kind = recognise(seen, path.name)
-    except NetworkError as error:
-        if not fitting(seen.inputs, seen.outputs):
-            raise NetworkError(f"{path}: {error}") from error
-        return "", ""
-    return kind.role, kind.family
 
 
 def _found(row: Weights) -> Entry | None:
