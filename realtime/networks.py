@@ -164,9 +164,13 @@ class _Opening:
             made = prepare(held.path, self._runtime, held.name, rewrite=self._rewrite)
             network = self._session(made.network, held.name)
             half = self._session(made.half, held.name, told=False) if made.half else None
-            return open_swapper(network, held.family or None, made.emap, half)
+            swapper = open_swapper(network, held.family or None, made.emap, half)
         except NetworkError as error:
             raise RealtimeError(f"{held.name}: {error}") from error
+        if swapper.family.source is None and not held.consent:
+            how = f"add it first, which asks for that person's consent: swapcam models add {held.path}"
+            raise RealtimeError(f"{held.name} has somebody's face in it; {how}")
+        return swapper
 
     def _held(self, name: str, role: str) -> Held:
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,8 @@ from numpy.typing import NDArray
 
 from models.detector import Detections, Detector
 from models.network import NetworkError
+from models.shelf import ledger
+from models.shelf.intake import add
 from realtime.build import build
 from realtime.config import AnimatedInput, DetectSettings, ModelSettings, NoOutput, Settings, SwapSettings
 from realtime.equipment import equip
@@ -92,7 +95,7 @@ def test_every_part_shows_in_the_picture(part: str, recogniser: Path, tmp_path: 
     swap = onnx_making.Swap(128, emap=np.eye(512, dtype=np.float32), mixed=False, ramp=ramp)
     model = onnx_making.swapper(tmp_path / "mine.onnx", swap)
     more: dict[str, object] = {
-        "masks": {"masks": (str(onnx_making.mask(tmp_path / "occluder.onnx", "occluder")),)},
+        "masks": {"masks": (str(onnx_making.mask(tmp_path / "own_occluder.onnx", "occluder")),)},
         "enhancer": {"enhancer": str(onnx_making.enhancer(tmp_path / "gfpgan.onnx", 512, sharpen=True))},
         "boost": {"boost": 2},
         "points": {"points": str(_pointer(tmp_path / "2d106.onnx"))},
@@ -107,13 +110,37 @@ def test_every_part_shows_in_the_picture(part: str, recogniser: Path, tmp_path: 
     assert all(face.patch is not None for frame in changed for face in frame.faces)
 
 
-def test_a_face_inside_the_model_needs_no_source(tmp_path: Path) -> None:
+@pytest.fixture
+def somebody(tmp_path: Path) -> Path:
+    """A network of DeepFaceLab's signature, with somebody's face in it."""
     whole = np.ones((224, 224), np.float32)
-    model = onnx_making.dfm(tmp_path / "somebody.dfm", 224, (whole, whole))
+    return onnx_making.dfm(tmp_path / "somebody.dfm", 224, (whole, whole))
+
+
+@pytest.mark.parametrize("place", ["a path", "the folder", "an older list"])
+def test_a_face_inside_the_model_needs_that_persons_consent(
+    somebody: Path, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = str(somebody)
+    if place == "the folder":
+        monkeypatch.setenv("SWAPCAM_MODELS", str(tmp_path))
+    if place == "an older list":
+        add(somebody, agreed=lambda name: True)
+        with ledger.changing() as book:
+            book.entries["somebody"] = replace(book.entries["somebody"], consent="")
+        engine = "somebody"
+    settings = Settings(input=AnimatedInput(path=str(portrait("hopper"))), outputs=(NoOutput(),), swap=SwapSettings(engine=engine))
+    refused = r"^somebody has somebody's face in it; .* consent: swapcam models add .*somebody\.dfm$"
+    with pytest.raises(RealtimeError, match=refused), build(settings):
+        pass
+
+
+def test_a_face_inside_the_model_needs_no_source(somebody: Path) -> None:
+    model = add(somebody, agreed=lambda name: True).name
     moving = AnimatedInput(path=str(portrait("hopper")), width=640, height=360, seconds=0.3, realtime=False)
-    settings = Settings(input=moving, outputs=(NoOutput(),), swap=SwapSettings(engine=str(model)))
+    settings = Settings(input=moving, outputs=(NoOutput(),), swap=SwapSettings(engine=model))
     assert all(face.patch is not None for frame in _run(settings) for face in frame.faces)
-    given = settings.model_copy(update={"swap": SwapSettings(engine=str(model), sources=("anna",))})
+    given = settings.model_copy(update={"swap": SwapSettings(engine=str(somebody), sources=("anna",))})
     with pytest.raises(RealtimeError, match="brings its own face"), build(given):
         pass
 
