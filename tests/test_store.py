@@ -571,11 +571,70 @@ def test_verifying_knows_all_that_is_here(folder: Path, contents: dict[str, byte
 def test_an_entry_that_leads_elsewhere_deletes_nothing(folder: Path, tmp_path: Path) -> None:
     outside = _file(tmp_path, "precious.onnx", b"precious")
     with ledger.changing() as book:
-        book.entries["evil"] = Entry(f"../{outside.name}", "", 8, 0, "mask", "xseg", "added", "", "MIT", "yes", True)
-        book.entries["worse"] = Entry(str(outside), "", 8, 0, "mask", "xseg", "pulled", "", "MIT", "yes", True)
+        book.entries["evil"] = Entry(str(outside), "", 8, 0, "mask", "xseg", "pulled", "", "MIT", "yes", True)
     assert remove("evil") is None
-    assert remove("worse") is None
     assert outside.exists()
+
+
+@pytest.mark.parametrize("file", ["../precious.onnx", "sub/precious.onnx", "..", ""])
+def test_a_list_that_leads_out_of_the_folder_is_damaged(
+    file: str, folder: Path, contents: dict[str, bytes], caplog: pytest.LogCaptureFixture
+) -> None:
+    for place in (folder.parent, folder / "sub"):
+        _file(place, "precious.onnx", contents["xseg"])
+    with ledger.changing() as book:
+        book.entries["hands"] = Entry(file, sha256(contents["xseg"]), 8, 1, "mask", "xseg", "pulled", "", "MIT", "yes", True)
+    with pytest.raises(NetworkError, match="hands is not here"):
+        locate("hands")
+    assert "expected a name in the folder or a whole path" in caplog.text
+
+
+@pytest.mark.parametrize("origin", ["pulled", "found", "added", "linked"])
+def test_a_list_from_elsewhere_is_not_believed(
+    origin: str, tmp_path: Path, contents: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stick = tmp_path / "stick"
+    monkeypatch.setenv("SWAPCAM_MODELS", str(stick))
+    path = _file(stick, "hands.onnx", b"rubbish")
+    now = path.stat()
+    for claimed in ("0" * 64, sha256(contents["xseg"])):
+        with ledger.changing() as book:
+            what = ("mask", "xseg", origin, "", "MIT", "yes", True)
+            book.entries["hands"] = Entry("hands.onnx", claimed, now.st_size, now.st_mtime_ns, *what)
+        with pytest.raises(NetworkError, match="is not what it should be"):
+            locate("hands")
+        with pytest.raises(NetworkError, match="forbids commercial use"):
+            locate("hands", "permissive")
+
+
+def test_a_list_of_our_own_elsewhere_is_compared_once_on_each_machine(
+    tmp_path: Path, contents: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SWAPCAM_MODELS", str(tmp_path / "stick"))
+    path = _pull("hands").path
+    monkeypatch.setenv("SWAPCAM_HOME", str(tmp_path / "another machine"))
+    read = _counting(monkeypatch)
+    assert locate("hands") == locate("hands") == path
+    assert read == [path]
+
+
+def test_what_was_trusted_is_not_when_the_table_knows_better(
+    folder: Path, contents: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _pull("parts")
+    rows = tuple(replace(row, sha256=sha256(contents["again"])) if row.name == "parts" else row for row in weights.TABLE)
+    monkeypatch.setattr(weights, "TABLE", rows)
+    with pytest.raises(NetworkError, match=f"got sha256 {sha256(contents['bisenet'])}, expected {sha256(contents['again'])}; .*pull"):
+        locate("parts")
+    # What the user added under that name is the user's word.
+    add(folder / "parts.onnx", "mine")
+    assert locate("mine") == folder / "parts.onnx"
+
+
+def test_what_is_added_again_from_the_folder_stays_ours_to_delete(folder: Path, contents: dict[str, bytes], tmp_path: Path) -> None:
+    add(_file(tmp_path, "a.dfm", contents["dfm"]))
+    assert add(folder / "a.dfm").path == folder / "a.dfm"
+    assert remove("a") == folder / "a.dfm"
 
 
 def test_a_model_with_a_face_in_it_needs_that_persons_consent(folder: Path, contents: dict[str, bytes], tmp_path: Path) -> None:

@@ -97,7 +97,8 @@ def add(
     target = path if inside or link else ledger.folder() / f"{calling}{path.suffix.lower() or '.onnx'}"
     # What is known of a file, or of what it is called, counts more than what is said of it.
     said = (row.licence, row.commercial) if row else (licence or "unknown", commercial(licence))
-    origin = "found" if inside else "linked" if link else "added"
+    ours = inside and _ours(calling, path)
+    origin = "linked" if (inside or link) and not ours else "added"
     where = str(path) if link and not inside else target.name
     entry = Entry(where, sha256, 0, 0, kind.role, kind.family, origin, str(path), *said, True, consent(kind, calling, agreed))
     if target == path:

@@ -27,7 +27,7 @@ class Entry:
 
     file: its name in the folder, or a whole path elsewhere.  size, time: bytes and time of change (ns) when sha256 was last checked;
     a time of 0 is never taken for checked.
-    origin: pulled, added, or found (somebody else put it in the folder).  source: where it came from.
+    origin: pulled, added, linked (stays where the user has it), or found (somebody else put it in the folder).  source: where it came from.
     commercial: yes, no or unknown.  verified: whether somebody answers for sha256: the table, or the user, who said it or added
     the file; not for one that was only shown and trusted.
     consent: of a model with somebody's face in it, when (ISO 8601, UTC) and what was stated about their agreement.
@@ -167,6 +167,9 @@ def _parse(stored: dict[str, Any], path: Path) -> Ledger:
     for name, entry in entries.items():
         if not isinstance(entry.file, str) or not isinstance(entry.sha256, str) or not isinstance(entry.size, int):
             raise TypeError(f"got {entry} for {name}, expected a file, a hash and a size")
+        # Whatever lies elsewhere is noted with its whole path.
+        if not Path(entry.file).is_absolute() and (Path(entry.file).name != entry.file or entry.file in ("", "..")):
+            raise ValueError(f"got the file {entry.file!r} for {name}, expected a name in the folder or a whole path")
     accepted = {name: (licence, date) for name, (licence, date) in stored["accepted"].items()}
     return Ledger(entries, accepted, {file: (str(sha256), int(size), int(time)) for file, (sha256, size, time) in files.items()})
 

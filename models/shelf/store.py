@@ -111,14 +111,14 @@ def _found(row: Weights) -> Entry | None:
 
 
 def _checked(name: str, entry: Entry, path: Path) -> Entry:
-    """The entry, its hash compared where that was not done since the file changed; raises NetworkError."""
+    """The entry, its hash compared where that was not done since the file changed, or not on this machine; raises NetworkError."""
     try:
         now = path.stat()
     except OSError as error:
         raise NetworkError(f"{path}, the file of {name}, is gone; {_again(name, path, False)}.") from error
-    if unchanged(entry, now):
-        return entry
     expected = _expected(name, entry)
+    if unchanged(entry, now) and entry.sha256 in expected and (ledger.ours() or loose.noted(path.absolute()) == entry.sha256):
+        return entry
     if not expected:
         how = f"look where it comes from, then: swapcam models add {path}"
         raise NetworkError(f"{path} has the name of {name}, but nobody is known to have said its sha256; {how}.")
@@ -138,9 +138,10 @@ def _remembered(name: str, entry: Entry, sha256: str, now: os.stat_result) -> En
 
 
 def _expected(name: str, entry: Entry) -> tuple[str, ...]:
-    """Hashes that the file of an entry may have: the one it had, or those of the table for what was only found."""
+    """Hashes that the file of an entry may have: what the table knows of its own, else the one that it had."""
     row = weights.find(name)
-    return row.hashes if entry.size < 0 and row else (entry.sha256,)
+    own = entry.origin in ("added", "linked")
+    return row.hashes if row and not own and (row.hashes or entry.size < 0) else (entry.sha256,)
 
 
 def _verified(name: str, entry: Entry, advance: Advance) -> Check:
