@@ -18,7 +18,6 @@ from models.neural.light import Light
 
 if TYPE_CHECKING:
     from models.families.sources import Latent
-    from models.neural.engine import NeuralEngine
 
 Floats = NDArray[np.float32]
 Reals = NDArray[np.float64]
@@ -35,7 +34,7 @@ class Target:
     """
 
     aside: float = 0.0
-    engine: NeuralEngine | None = None
+    engine: object | None = None
     embedding: Floats | None = None
     asked: float | None = None
     mixed: tuple[float, Latent] | None = None
