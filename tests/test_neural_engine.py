@@ -137,6 +137,17 @@ def test_a_still_head_in_a_noisy_picture_keeps_its_crop(detector, landmarker) ->
     assert np.sqrt((steps**2).mean()) < 0.1
 
 
+def cells(crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Colours by chance, 16 px wide."""
+    return np.random.default_rng(0).integers(0, 256, (16, 16, 3)).astype(np.uint8).repeat(16, axis=0).repeat(16, axis=1)
+
+
+def shuffled(crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Tiles 32 px wide, in another order."""
+    tiles = crop.reshape(8, 32, 8, 32, 3).swapaxes(1, 2).reshape(64, 32, 32, 3)[np.random.default_rng(0).permutation(64)]
+    return tiles.reshape(8, 8, 32, 32, 3).swapaxes(1, 2).reshape(crop.shape)
+
+
 @pytest.mark.parametrize(
     "work",
     [
@@ -146,9 +157,18 @@ def test_a_still_head_in_a_noisy_picture_keeps_its_crop(detector, landmarker) ->
         lambda crop: np.random.default_rng(0).integers(0, 2, crop.shape).astype(np.uint8),
         lambda crop: np.random.default_rng(0).integers(0, 256, crop.shape).astype(np.uint8),
         lambda crop: np.full_like(crop, int(crop.mean())),
+        lambda crop: np.where(np.indices(crop.shape)[0] % 2, 0, 255).astype(np.uint8),
+        lambda crop: np.where(np.indices(crop.shape)[0] // 8 % 2, 0, 255).astype(np.uint8),
+        lambda crop: np.where(np.indices(crop.shape)[1] // 8 % 2, 0, 255).astype(np.uint8),
+        cells,
+        lambda crop: 255 - crop,
+        shuffled,
         broken,
     ],
-    ids=["nan", "black", "white", "nearly-black", "noise", "grey", "broken"],
+    ids=[
+        *("nan", "black", "white", "nearly-black", "noise", "grey", "lines", "bars", "upright-bars", "cells", "inverted", "shuffled"),
+        "broken",
+    ],
 )
 def test_what_is_no_face_is_never_shown(scene, work, caplog: pytest.LogCaptureFixture) -> None:
     image, landmarks = scene
@@ -159,6 +179,19 @@ def test_what_is_no_face_is_never_shown(scene, work, caplog: pytest.LogCaptureFi
     assert "The swapper failed" in caplog.text
     frame = Swap({"a": engine(work)}, SwapSettings(sources=("a",)))(Frame(image, 0, 0.0, (as_face(landmarks),)))
     assert frame.faces[0].lost
+
+
+@pytest.mark.parametrize("change", [(1.0, 0.0), (0.25, 0.0), (0.12, 110.0)], ids=["light", "dark", "mist"])
+def test_another_persons_face_is_one(scene, hopper, detector, landmarker, change, caplog: pytest.LogCaptureFixture) -> None:
+    """The face of another photo, in the target's brightness and contrast or in its own."""
+    factor, level = change
+    image = (scene[0] * factor + level).astype(np.uint8)
+    matrix = align.similarity(align.five(find(hopper, detector, landmarker)), align.template("arcface_128", SIDE))
+    other = align.crop(hopper, matrix, SIDE, cv2.BORDER_REPLICATE)
+    with caplog.at_level(logging.WARNING):
+        for picture in (other, (other * factor + level).astype(np.uint8)):
+            assert engine(lambda crop, picture=picture: picture)(image, scene[1], engine(same).meet(), 0.0) is not None
+    assert not caplog.records
 
 
 def test_one_bad_frame_is_one_frame(scene) -> None:
