@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import cv2
 import numpy as np
 import pytest
@@ -50,6 +52,26 @@ def play(scene, sharp, every: int, count: int = 12, knobs: Knobs = KNOBS, move=l
         there = landmarks + np.array([way, 0, 0], np.float32)
         shown.append((made(moved, there, target, index / 30, knobs, Effort(enhance_every=every)), there))
     return shown
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        np.zeros_like,
+        lambda crop: np.random.default_rng(0).integers(0, 256, crop.shape).astype(np.uint8),
+        lambda crop: np.where(np.indices(crop.shape)[0] // 16 % 2, 0, 255).astype(np.uint8),
+        lambda crop: 255 - crop,
+    ],
+    ids=["black", "noise", "stripes", "inverted"],
+)
+def test_what_an_enhancer_makes_that_is_no_face_is_left_out(scene, work, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        shown = play(scene, work, 2, 5)
+    assert len(caplog.records) == 1
+    assert "The enhancer failed" in caplog.text
+    for patch, plain in zip(shown, play(scene, None, 2, 5), strict=True):
+        for at in (50, 280, 151):
+            np.testing.assert_allclose(cheek(*patch, at=at), cheek(*plain, at=at), atol=3)
 
 
 def test_detail_is_there_in_every_frame_and_the_network_runs_in_every_nth(scene) -> None:

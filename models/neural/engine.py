@@ -203,6 +203,9 @@ class NeuralEngine:
         if after is None:
             return
         placed = np.ascontiguousarray(seen.points[:, :2] @ matrix[:, :2].T + matrix[:, 2], np.float32)
+        if not sane(after, before, placed):
+            self._enhance.fail(ValueError("got a picture that shows no face, expected one"))
+            return
         facing = relight.facing(normals(seen.points))
         target.detail.learn(before, after, placed, seen.pose.remove(seen.landmarks), facing, target.clear)
 
