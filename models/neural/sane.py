@@ -21,7 +21,7 @@ _ROUGH, _ROUGHER = 24.0, 4.0
 _EDGED, _EDGIER = 7.0, 2.0
 _SIDE = 128
 # Likeness (correlation) of picture and crop in the middle, at so many pixels, as they are or without what is wider than so many.
-# Of other people's faces warped to the crops of the shared clips 99.7 in 100 have more, of their frontal photos as they are 95
+# Of other people's faces warped to the crops of the shared clips 99 in 100 have more, of their frontal photos as they are 95
 # to 99; most of what is no face has less.  What has edges besides must have more.  Of crops with less deviation than the last
 # nothing is asked.
 _CELLS, _WIDE = 20, 3.0
