@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from models.families.swappers import Swapper
     from models.hands import Hands
     from models.portrait import Portrait
+    from models.rewrite.prepare import Prepared
     from models.running.material import Model
     from models.session import Session
     from models.shelf.store import Held
@@ -41,6 +42,8 @@ BUILT_IN = frozenset({MESH, MEDIAPIPE, NONE, AUTO})
 """What settings may have in the place of a model's name."""
 # What the field's swappers read faces with; none was made for another.
 _RECOGNISER = "arcface_w600k_r50"
+# Beside swappers these have convolutions large enough to gain by it, and sizes that are fixed, as the proof needs them.
+_REWRITTEN = frozenset({"mask", "enhancer"})
 
 @dataclass(frozen=True, slots=True)
 class Networks:
@@ -140,6 +143,7 @@ class Spared:
             self._now = self._spare
             return self._now(image, looks=looks)
 
+
 class _Opening:
     """Opens models by the names of the settings."""
 
@@ -152,16 +156,16 @@ class _Opening:
     def part(self, name: str, role: str) -> Any:
         """The model of a name in a role, ready to be called; raises RealtimeError."""
         held = self._held(name, role)
-        return self._read(held, role, self._session(held.path, held.name))
+        model = self._prepared(held).network if role in _REWRITTEN else held.path
+        return self._read(held, role, self._session(model, held.name))
 
     def swapper(self, name: str) -> Swapper:
         """The same of a swapper."""
         from models.families.swappers import open_swapper
-        from models.rewrite.prepare import prepare
 
         held = self._held(name, "swapper")
+        made = self._prepared(held)
         try:
-            made = prepare(held.path, self._runtime, held.name, rewrite=self._rewrite)
             network = self._session(made.network, held.name)
             half = self._session(made.half, held.name, told=False) if made.half else None
             swapper = open_swapper(network, held.family or None, made.emap, half)
@@ -180,6 +184,14 @@ class _Opening:
         if held.role not in ("", role):
             raise RealtimeError(f"{name} cannot be used here: got a model of the role {held.role}, expected {role}.")
         return held
+
+    def _prepared(self, held: Held) -> Prepared:
+        from models.rewrite.prepare import prepare
+
+        try:
+            return prepare(held.path, self._runtime, held.name, rewrite=self._rewrite)
+        except NetworkError as error:
+            raise RealtimeError(str(error)) from error
 
     def _session(self, model: Model, name: str, told: bool = True) -> Session:
         from models.session import Session
