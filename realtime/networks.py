@@ -44,6 +44,8 @@ BUILT_IN = frozenset({MESH, MEDIAPIPE, NONE, AUTO})
 _RECOGNISER = "arcface_w600k_r50"
 # Beside swappers these have convolutions large enough to gain by it, and sizes that are fixed, as the proof needs them.
 _REWRITTEN = frozenset({"mask", "enhancer"})
+_LARGE = 64 << 20
+"""Bytes of a file that takes its time."""
 
 @dataclass(frozen=True, slots=True)
 class Networks:
@@ -188,6 +190,8 @@ class _Opening:
     def _prepared(self, held: Held) -> Prepared:
         from models.rewrite.prepare import prepare
 
+        if held.path.stat().st_size > _LARGE:
+            logger.info("%s is opened; that takes some seconds.", held.name)
         try:
             return prepare(held.path, self._runtime, held.name, rewrite=self._rewrite)
         except NetworkError as error:
