@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Any
 from realtime.config import DetectSettings, Settings
 from realtime.fit import fit
 from realtime.frame import Frame, RealtimeError
-from realtime.networks import Networks, engines, open_detector, open_networks
+from realtime.networks import engines, open_detector, open_networks
 from realtime.portraits import portrait
 from realtime.sources.photo import read_photo
 
 if TYPE_CHECKING:
     from models.detector import Detector, Finds
-    from models.families.sources import Latent
-    from models.hands import Hands
+    from models.engine import Engine
     from models.landmarks import Landmarker
     from realtime.people.identities import Identity
 
@@ -28,15 +27,14 @@ class Equipment:
     """Models and sources of a run, of which stages may be made more than once.
 
     sources: by the name they have in the settings; None for a face that the swapper brings with it.
-    latents: what the swapper is fed for each, {} with the mesh engine.
+    engines: one for each source, for one thread at a time.  default: the source where the settings name none; None: nobody.
     """
 
     detector: Finds
     landmarker: Landmarker
-    hands: Hands
-    networks: Networks
     sources: Mapping[str, Identity | None]
-    latents: Mapping[str, Latent]
+    engines: Mapping[str, Engine]
+    default: str | None
 
     def stages(self, settings: Settings) -> tuple[Any, Any, Any, Any]:
         """Detect, Track, Swap and Blend, with state of their own."""
@@ -47,9 +45,7 @@ class Equipment:
 
         detect = Detect(self.detector, settings.detect, lambda: track.searching)
         track = Track(self.landmarker, settings.track, detect.find)
-        made = engines(self.networks, self.sources, self.latents, self.hands, settings.swap.boost)
-        default = next(iter(self.sources), None) if self.networks.own else None
-        return detect, track, Swap(made, settings.swap, default=default), Blend(settings.blend)
+        return detect, track, Swap(self.engines, settings.swap, default=self.default), Blend(settings.blend)
 
     def warm(self, settings: Settings, size: tuple[int, int]) -> None:
         """Take a known face through stages of their own, so that everything is compiled and loaded before the first frame.
@@ -86,7 +82,8 @@ def equip(settings: Settings, parts: ExitStack, photo_face: int | None = None) -
     detector = open_detector(settings, built_in, parts)
     networks = open_networks(settings, parts)
     sources = _own(settings) if networks.own else _sources(settings, built_in, landmarker, photo_face)
-    return Equipment(detector, landmarker, hands, networks, sources, networks.latents(sources))
+    made = engines(networks, sources, hands, settings.swap.boost)
+    return Equipment(detector, landmarker, sources, made, settings.swap.engine if networks.own else None)
 
 
 def _own(settings: Settings) -> dict[str, Identity | None]:

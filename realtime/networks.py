@@ -83,15 +83,9 @@ class Networks:
         found = self.pointer.five(portrait.image, portrait.landmarks) if self.pointer else None
         return five(portrait.landmarks) if found is None else found
 
-    def latents(self, sources: Mapping[str, Identity | None]) -> dict[str, Latent]:
-        """Of every source, by its name; {} for the mesh engine."""
-        return {name: self.latent(name, identity) for name, identity in sources.items()} if self.swapper else {}
 
-
-def engines(
-    networks: Networks, sources: Mapping[str, Identity | None], latents: Mapping[str, Latent], hands: Hands, boost: int
-) -> dict[str, Engine]:
-    """An engine for each source, all of one kind: the mesh engine, or with a swapper one that runs it."""
+def engines(networks: Networks, sources: Mapping[str, Identity | None], hands: Hands, boost: int) -> dict[str, Engine]:
+    """An engine for each source, all of one kind: the mesh engine, or with a swapper one that runs it.  Raises RealtimeError."""
     if networks.swapper is None:
         from models.mesh.engine import MeshEngine
 
@@ -99,7 +93,7 @@ def engines(
     from models.neural.engine import NeuralEngine
 
     parts = (networks.masks, networks.enhancer, networks.pointer, networks.recogniser, hands, boost)
-    return {name: NeuralEngine(networks.swapper, latents[name], *parts) for name in sources}
+    return {name: NeuralEngine(networks.swapper, networks.latent(name, identity), *parts) for name, identity in sources.items()}
 
 
 def open_networks(settings: Settings, parts: ExitStack) -> Networks:

@@ -20,7 +20,7 @@ from models.shelf.intake import add
 from realtime.build import build
 from realtime.config import AnimatedInput, DetectSettings, ModelSettings, NoOutput, Settings, SwapSettings
 from realtime.equipment import equip
-from realtime.frame import Frame, Image, RealtimeError
+from realtime.frame import Frame, Image, RealtimeError, Stage
 from realtime.networks import Spared
 from realtime.people import identities
 from realtime.portraits import portrait
@@ -50,7 +50,7 @@ def _settings(swapper: Path, recogniser: Path, more: dict[str, object] | None = 
 def _run(settings: Settings) -> list[Frame]:
     """Every finished frame."""
     frames: list[Frame] = []
-    with build(settings, around=(lambda frame: frame, lambda frame: frames.append(frame) or frame)) as loop:
+    with build(settings, around=(_kept([]), _kept(frames))) as loop:
         loop.run()
     return frames
 
@@ -73,6 +73,39 @@ def test_a_swapper_with_its_own_matrix_runs_cut_and_whole(
         frames = _run(settings)
     assert all(face.patch is not None for frame in frames for face in frame.faces)
     assert not caplog.records
+
+
+def test_what_is_no_number_covers_the_face_and_is_said_once(recogniser: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    graph, shape = onnx_making.Graph(), (1, 3, 256, 256)
+    graph.take("target", shape)
+    graph.take("source", (1, 512))
+    graph.give("output", shape, graph.add("Mul", "target", graph.constant(np.float32(np.nan))))
+    graph.give("mask", (1, 1, 256, 256), graph.constant(np.zeros((1, 1, 256, 256), np.float32)))
+    before: list[Frame] = []
+    after: list[Frame] = []
+    settings = _settings(graph.save(tmp_path / "broken.onnx"), recogniser)
+    with caplog.at_level(logging.WARNING), build(settings, around=(_kept(before), _kept(after))) as loop:
+        loop.run()
+    for one, other in zip(before, after, strict=True):
+        (face,) = other.faces
+        assert face.lost
+        assert face.patch is None
+        left, top, right, bottom = face.box.astype(int)
+        # Blurred: the eyes' detail is gone, and it is a face's colours still, not black.
+        there, covered = (frame.image[top:bottom, left:right].astype(float) for frame in (one, other))
+        assert np.abs(np.diff(covered, axis=1)).mean() < 0.5 * np.abs(np.diff(there, axis=1)).mean()
+        assert abs(covered.mean() - there.mean()) < 30
+    assert len(caplog.records) == 1
+
+
+def _kept(frames: list[Frame]) -> Stage:
+    """A stage that keeps every frame and changes none."""
+
+    def keep(frame: Frame) -> Frame:
+        frames.append(frame)
+        return frame
+
+    return keep
 
 
 def _pointer(path: Path) -> Path:
