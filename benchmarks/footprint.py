@@ -31,10 +31,10 @@ def _measure(path: Path, runtime: Runtime, rewritten: bool) -> dict[str, float]:
     session = Session(prepare(path, runtime).network if rewritten else path, runtime)
     running = psutil.Process().memory_info().rss
     session.close()
-    return {"running": round(running / 2**20), "peak": round(max(running, _peak()) / 2**20)}
+    return {"running": round(running / 2**20), "peak": round(max(running, peak()) / 2**20)}
 
 
-def _peak() -> int:
+def peak() -> int:
     """The most bytes that this process ever held; 0 where the system does not say."""
     status = Path("/proc/self/status")
     if status.is_file():
@@ -48,4 +48,4 @@ def _peak() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 2**10)
 
 
-__all__ = ["footprint"]
+__all__ = ["footprint", "peak"]

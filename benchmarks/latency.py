@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ import psutil
 import typer
 
 from benchmarks import report
+from benchmarks.footprint import peak
 
 _SIZES = {"480p": (854, 480), "720p": (1280, 720), "1080p": (1920, 1080)}
 _QUALITIES = ("auto", "fast", "balanced", "best")
@@ -146,12 +146,7 @@ def _figures(figures: Any, cpu: float, samples: list[dict[str, float]]) -> dict[
 def _peak(samples: list[dict[str, float]]) -> float:
     """The most memory that this process ever held, in MB; where the system does not count it, the most that was sampled."""
     sampled = max((sample["rss_mb"] for sample in samples), default=0.0)
-    if sys.platform == "win32":
-        return sampled
-    import resource
-
-    unit = 1 if sys.platform == "darwin" else 2**10
-    return max(sampled, round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20, 1))
+    return max(sampled, round(peak() / 2**20, 1))
 
 
 def _show(rows: list[tuple[str, dict[str, Any]]]) -> None:

@@ -10,8 +10,6 @@ Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 Reals = NDArray[np.float64]
 
-ARCFACE = 112
-"""Side in pixels of the crop that the ArcFace family looks at."""
 DLIB = 150
 """Side in pixels of the crop that dlib's recogniser looks at."""
 
@@ -72,19 +70,10 @@ def five(landmarks: Floats) -> Reals:
     return np.stack([points[[33, 133]].mean(axis=0), points[[362, 263]].mean(axis=0), points[1], points[61], points[291]])
 
 
-def arcface_crop(image: Bytes, landmarks: Floats) -> Bytes:
-    """The face in the ArcFace family's crop (112, 112, 3) uint8 BGR.
-
-    image: (h, w, 3) uint8 BGR.  landmarks: (478, 2 or 3) px.  Raises ValueError when they are not finite or in one place.
-    Deng et al., "ArcFace", 2019; the template is insightface's arcface_112_v2.
-    """
-    return crop(image, similarity(five(landmarks), template("arcface_112_v2", ARCFACE)), ARCFACE)
-
-
 def dlib_crop(image: Bytes, landmarks: Floats) -> Bytes:
     """The face in dlib's crop (150, 150, 3) uint8 BGR: its five-point geometry with a padding of 0.25.
 
-    Arguments and errors as in arcface_crop.
+    image: (h, w, 3) uint8 BGR.  landmarks: (478, 2 or 3) px.  Raises ValueError when they are not finite or in one place.
     """
     template = (_DLIB + _PADDING) / (1 + 2 * _PADDING) * DLIB
     return crop(image, similarity(landmarks[_DLIB_POINTS, :2].astype(np.float64), template), DLIB)
@@ -137,4 +126,4 @@ def crop(image: Bytes, matrix: Reals, side: int, border: int = cv2.BORDER_CONSTA
     return np.asarray(cv2.warpAffine(image, matrix, (side, side), flags=cv2.INTER_LINEAR, borderMode=border), np.uint8)
 
 
-__all__ = ["ARCFACE", "DLIB", "TEMPLATES", "arcface_crop", "crop", "dlib_crop", "five", "similarity", "template"]
+__all__ = ["DLIB", "TEMPLATES", "crop", "dlib_crop", "five", "similarity", "template"]

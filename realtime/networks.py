@@ -152,7 +152,7 @@ class _Opening:
     def part(self, name: str, role: str) -> Any:
         """The model of a name in a role, ready to be called; raises RealtimeError."""
         held = self._held(name, role)
-        model = self._prepared(held).network if role in _REWRITTEN else held.path
+        model = self._prepared(held).network if self._rewrite and role in _REWRITTEN else held.path
         return self._read(held, role, self._session(model, held.name))
 
     def swapper(self, name: str) -> Swapper:

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from models import align
 from models.detector import Detector
 from models.landmarks import Landmarker, region_from_detection
 from realtime.frame import Face
@@ -30,3 +31,8 @@ def as_face(landmarks: NDArray[np.float32], track: int | None = 0, **more: objec
     """A tracked face with these landmarks."""
     box = np.concatenate([landmarks[:, :2].min(axis=0), landmarks[:, :2].max(axis=0)]).astype(np.float32)
     return Face(box=box, landmarks=landmarks, track=track, **more)  # type: ignore[arg-type]
+
+
+def arcface_crop(image: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """The face in the ArcFace family's crop (112, 112, 3) uint8 BGR, aligned to insightface's arcface_112_v2."""
+    return align.crop(image, align.similarity(align.five(landmarks), align.template("arcface_112_v2", 112)), 112)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from faces import find, larger
+from faces import arcface_crop, find, larger
 from numpy.typing import NDArray
 
 from models import align
@@ -58,7 +58,7 @@ def test_eyes_and_mouth_are_where_the_templates_have_them(hopper: NDArray[np.uin
     for turned in (image, np.ascontiguousarray(cv2.rotate(image, cv2.ROTATE_180)[::-1, ::-1])):
         landmarks = find(turned, detector, landmarker)
         for made, side, eyes, across in (
-            (align.arcface_crop(turned, landmarks), 112, 51.6, (38.3, 73.5)),
+            (arcface_crop(turned, landmarks), 112, 51.6, (38.3, 73.5)),
             (align.dlib_crop(turned, landmarks), 150, 46.0, (47.7, 102.0)),
         ):
             assert made.shape == (side, side, 3)

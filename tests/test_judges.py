@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from faces import find, larger
+from faces import arcface_crop, find, larger
 from numpy.typing import NDArray
 
 from benchmarks.quality import judges, scale
@@ -95,8 +95,6 @@ def test_dlib_reaches_what_is_published_on_labelled_pairs(dlib: Dlib, shared: Pa
 def test_an_onnx_judge_sees_rgb_between_minus_one_and_one(
     tmp_path: Path, hopper: Picture, detector: Detector, landmarker: Landmarker
 ) -> None:
-    from models.align import arcface_crop
-
     judge = Onnx.open(_flatten(tmp_path / "flat.onnx"))
     landmarks = find(hopper, detector, landmarker)
     seen = judge(hopper, landmarks).reshape(3, 112, 112)

@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 import onnx_seeing as made
 import pytest
-from faces import find
+from faces import arcface_crop, find
 from numpy.typing import NDArray
 
-from models.align import arcface_crop, five, template
+from models.align import five, template
 from models.detector import Detector
 from models.families.form import Form
 from models.families.recognisers import FAMILIES, Converter, Recogniser, open_converter, open_recogniser

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -140,16 +139,7 @@ class _Recipe:
 
     def read(self) -> Any:
         """The model as a ModelProto; raises NetworkError."""
-        import onnx
-        from google.protobuf.message import DecodeError
-
-        model = self._material.model
-        try:
-            if isinstance(model, bytes):
-                return onnx.load_model_from_string(model)
-            return onnx.load_model(str(model)) if isinstance(model, str | Path) else model
-        except DecodeError as error:
-            raise NetworkError(f"Got {self._material.title}, which is no ONNX model or damaged; get it again.") from error
+        return self._material.parsed(self._material.model)
 
     def graphs(self, model: Any) -> tuple[Graph, Graph | None]:
         """What runs in every frame, and the source half if there is one."""

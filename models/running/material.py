@@ -57,7 +57,7 @@ class Material:
         given, arrays = given if isinstance(given, tuple) else (given, {})
         if isinstance(given, str | Path | bytes) and not variant.converted:
             return (given if isinstance(given, bytes) else str(given)), dict(arrays)
-        small, found = detach(self._parsed(given))
+        small, found = detach(self.parsed(given))
         arrays = {**arrays, **found}
         if variant.converted:
             try:
@@ -67,7 +67,8 @@ class Material:
         names = {tensor.name for tensor in small.graph.initializer}
         return small.SerializeToString(), {name: array for name, array in arrays.items() if name in names}
 
-    def _parsed(self, given: Any) -> Any:
+    def parsed(self, given: Any) -> Any:
+        """A path, bytes or ModelProto as a ModelProto; raises NetworkError for what is none, OSError for a path that is gone."""
         import onnx
         from google.protobuf.message import DecodeError
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from models import folders
 from models.network import Port
 
 NAMES = {
@@ -186,12 +186,7 @@ def closed(ports: Sequence[Port]) -> bool:
 
 def engines() -> Path:
     """Where compiled networks are kept: $SWAPCAM_HOME, else the platform's folder for caches; `engines` in it."""
-    home = os.environ.get("SWAPCAM_HOME")
-    if home:
-        return Path(home).expanduser() / "engines"
-    from platformdirs import user_cache_dir
-
-    return Path(user_cache_dir("swapcam", appauthor=False)) / "engines"
+    return folders.own("engines", cache=True)
 
 
 __all__ = ["NAMES", "PrecisionError", "ProviderError", "Runtime", "Variant", "closed", "engines", "options", "order", "variants"]

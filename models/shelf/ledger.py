@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import IO, Any
 
+from models import folders
 from models.network import NetworkError
 
 VERSION = 1
@@ -61,12 +62,7 @@ class Ledger:
 
 def home() -> Path:
     """Where our own models are: $SWAPCAM_HOME, else the platform's folder for user data; `models` in it."""
-    root = os.environ.get("SWAPCAM_HOME")
-    if root:
-        return Path(root).expanduser() / "models"
-    from platformdirs import user_data_dir
-
-    return Path(user_data_dir("swapcam", appauthor=False)) / "models"
+    return folders.own("models")
 
 
 def folder() -> Path:

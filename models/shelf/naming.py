@@ -6,14 +6,12 @@ import re
 import unicodedata
 from pathlib import Path
 
-from models import weights
+from models import folders, weights
 from models.network import NetworkError
 from models.weights import Weights
 
-_LONGEST = 100
 # What settings say in the place of a model's name.
 _WORDS = {"mesh", "mediapipe", "none", "auto"}
-_RESERVED = {"CON", "PRN", "AUX", "NUL", *(f"{port}{number}" for port in ("COM", "LPT") for number in range(1, 10))}
 
 
 def called(path: Path, name: str, sha256: str) -> tuple[str, Weights | None]:
@@ -32,9 +30,8 @@ def called(path: Path, name: str, sha256: str) -> tuple[str, Weights | None]:
 def _checked(name: str) -> str:
     """The name as it is stored; raises NetworkError for one that cannot be a file name everywhere."""
     plain = unicodedata.normalize("NFC", name)
-    fits = plain and all(letter.isalnum() or letter in "-_." for letter in plain)
-    if not fits or plain[0] in ".-" or plain[-1] == "." or plain.split(".")[0].upper() in _RESERVED or len(plain.encode()) > _LONGEST:
-        rule = f"letters, digits, - _ and . (none of . - first, no . last), at most {_LONGEST}, and none that Windows keeps"
+    if not folders.fits(plain) or folders.reserved(plain) or folders.too_long(plain):
+        rule = f"letters, digits, - _ and . (none of . - first, no . last), at most {folders.LONGEST}, and none that Windows keeps"
         raise NetworkError(f"{name!r} cannot be a name; expected {rule}.")
     if plain.lower() in _WORDS:
         raise NetworkError(f"{name!r} cannot be a name, because settings mean something built-in by it; choose another one with --name.")

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from models import folders
 from realtime.frame import RealtimeError
 
 if TYPE_CHECKING:
@@ -28,9 +29,7 @@ VERSION = 2
 _READ = (1, 2)
 STATEMENT = "The person in these photos agreed to their face being used by me in video calls and recordings with swapcam."
 _ENDING = ".npz"
-_LONGEST = 100
 _LARGEST = 64 << 20
-_RESERVED = {"CON", "PRN", "AUX", "NUL", *(f"{port}{number}" for port in ("COM", "LPT") for number in range(1, 10))}
 _PHOTOS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".heic", ".heif", ".avif")
 
 
@@ -71,23 +70,17 @@ class Identity:
 
 def folder() -> Path:
     """Where identities are: $SWAPCAM_HOME, else the platform's folder for user data; `identities` in it."""
-    home = os.environ.get("SWAPCAM_HOME")
-    if home:
-        return Path(home).expanduser() / "identities"
-    from platformdirs import user_data_dir
-
-    return Path(user_data_dir("swapcam", appauthor=False)) / "identities"
+    return folders.own("identities")
 
 
 def check_name(name: str) -> str:
     """The name as it is stored; raises RealtimeError for one that cannot be a file name everywhere or looks like a photo."""
     plain = unicodedata.normalize("NFC", name)
-    fits = plain and all(letter.isalnum() or letter in "-_." for letter in plain)
-    if not fits or plain[0] in ".-" or plain[-1] == ".":
+    if not folders.fits(plain):
         raise RealtimeError(f"{name!r} cannot be a name; expected letters, digits, - _ and . (none of . - first, no . last).")
-    if len(plain.encode()) > _LONGEST:
-        raise RealtimeError(f"The name is {len(plain.encode())} bytes long; expected at most {_LONGEST}.")
-    if plain.split(".")[0].upper() in _RESERVED:
+    if folders.too_long(plain):
+        raise RealtimeError(f"The name is {len(plain.encode())} bytes long; expected at most {folders.LONGEST}.")
+    if folders.reserved(plain):
         raise RealtimeError(f"{name!r} cannot be a name, because Windows keeps it for devices; choose another.")
     if plain.lower().endswith(_PHOTOS):
         raise RealtimeError(f"{name!r} looks like the name of a photo file; choose a name without its ending.")
