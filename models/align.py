@@ -56,7 +56,10 @@ _DLIB = np.array(
     ]
 )
 _PADDING = 0.25
-_DLIB_POINTS = [263, 362, 33, 133, 2]
+DLIB_POINTS = [263, 362, 33, 133, 2]
+"""The landmarks that dlib's crop is fitted to: corners of the eyes and the base of the nose."""
+DLIB_TEMPLATE: Reals = (_DLIB + _PADDING) / (1 + 2 * _PADDING) * DLIB
+"""Where DLIB_POINTS belong (5, 2) px in dlib's crop."""
 
 
 def template(name: str, side: int) -> Reals:
@@ -75,8 +78,7 @@ def dlib_crop(image: Bytes, landmarks: Floats) -> Bytes:
 
     image: (h, w, 3) uint8 BGR.  landmarks: (478, 2 or 3) px.  Raises ValueError when they are not finite or in one place.
     """
-    template = (_DLIB + _PADDING) / (1 + 2 * _PADDING) * DLIB
-    return crop(image, similarity(landmarks[_DLIB_POINTS, :2].astype(np.float64), template), DLIB)
+    return crop(image, similarity(landmarks[DLIB_POINTS, :2].astype(np.float64), DLIB_TEMPLATE), DLIB)
 
 
 def similarity(points: Reals, template: Reals) -> Reals:
@@ -126,4 +128,4 @@ def crop(image: Bytes, matrix: Reals, side: int, border: int = cv2.BORDER_CONSTA
     return np.asarray(cv2.warpAffine(image, matrix, (side, side), flags=cv2.INTER_LINEAR, borderMode=border), np.uint8)
 
 
-__all__ = ["DLIB", "TEMPLATES", "crop", "dlib_crop", "five", "similarity", "template"]
+__all__ = ["DLIB", "DLIB_POINTS", "DLIB_TEMPLATE", "TEMPLATES", "crop", "dlib_crop", "five", "similarity", "template"]
