@@ -18,8 +18,14 @@ from models.network import NetworkError
 Floats = NDArray[np.float32]
 
 FILE = "dlib_face_recognition_resnet_model_v1.dat"
-BLOCKS = ((32, False),) * 3 + ((64, True),) + ((64, False),) * 3 + ((128, True),) + ((128, False),) * 2
-BLOCKS += ((256, True),) + ((256, False),) * 2 + ((256, True),)
+_KEPT, _HALVED = False, True
+BLOCKS: tuple[tuple[int, bool], ...] = (
+    (32, _KEPT), (32, _KEPT), (32, _KEPT),
+    (64, _HALVED), (64, _KEPT), (64, _KEPT), (64, _KEPT),
+    (128, _HALVED), (128, _KEPT), (128, _KEPT),
+    (256, _HALVED), (256, _KEPT), (256, _KEPT),
+    (256, _HALVED),
+)
 """Residual blocks from the input outwards: channels, and whether the block halves height and width."""
 SIDE = 150
 STEM = 32

@@ -16,6 +16,7 @@ from torch.nn import Conv2d, Module, ModuleList
 from torch.nn import functional as F  # noqa: N812  as everybody calls it
 
 from models.align import DLIB, DLIB_POINTS, DLIB_TEMPLATE
+from models.network import NetworkError
 from models.training.dlib_file import SIDE, Convolution, Weights, read, weights_file
 
 
@@ -160,10 +161,12 @@ def export_onnx(path: Path) -> None:
         )
 
 
+__all__ = ["Teacher", "dlib_grid", "export_onnx", "look"]
+
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         raise SystemExit("usage: python -m models.training.teacher OUT.onnx")
-    export_onnx(Path(sys.argv[1]))
-
-
-__all__ = ["Teacher", "dlib_grid", "export_onnx", "look"]
+    try:
+        export_onnx(Path(sys.argv[1]))
+    except NetworkError as error:
+        raise SystemExit(str(error)) from None
