@@ -90,7 +90,7 @@ class Puppet:
         self._rest = np.concatenate([self._face, rings, eyes, self._face[self._mouth]]).astype(np.float32)
         self._share = np.ones((len(self._rest), 1), np.float32)
         self._share[POINTS : POINTS + len(rings), 0] = share
-        self._jaw = self._jaw_field(len(rings), close)
+        self._jaw = self._jaw_field(close)
         patch, origin = behind(image, self._face + np.array([margin, margin, 0], np.float32), self._across)
         self._texture, self._places, self._mouth_at = _stack(image, patch, self._rest[:, :2] + margin, origin - margin)
         self._ring_triangles, self._inner_triangles = _triangles(len(rings))
@@ -117,7 +117,7 @@ class Puppet:
         rings = np.concatenate([points, z[..., None]], axis=2).reshape(-1, 3).astype(np.float32)
         return rings, share.reshape(-1).astype(np.float32), (1 - _smooth(times, 1.0, 1.4)).reshape(-1)
 
-    def _jaw_field(self, ring_count: int, close: Floats) -> Floats:
+    def _jaw_field(self, close: Floats) -> Floats:
         """How far each point goes down when the mouth opens by 1; upper lip slightly up."""
         middle = self._face[[78, 308], :2].mean(axis=0)
         half = float(np.linalg.norm(self._face[308, :2] - self._face[78, :2])) / 2
