@@ -1,0 +1,123 @@
+"""The identity encoder, taught by a frozen recogniser to tell people apart as it does, so that no foreign weights are shipped.
+
+Hinton et al., "Distilling the Knowledge in a Neural Network", arXiv 1503.02531.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from models.training import shards
+from models.training.batches import soften, tint
+from models.training.networks import IdentityEncoder
+from models.training.teacher import Teacher, look
+
+Floats = NDArray[np.float32]
+
+_BATCH = 32
+DESCRIPTIONS = "teacher.npy"
+
+
+def describe(folder: Path, advance: Callable[[int, int], None] | None = None) -> Floats:
+    """The teacher's descriptor of every photo of a set (n, 128), from `teacher.npy` in it, which is made where it is missing."""
+    photos = shards.open_rows(folder / "photos", shards.PHOTOS)
+    path = folder / DESCRIPTIONS
+    if path.exists():
+        known = np.load(path)
+        if known.shape == (len(photos), 128):
+            return np.asarray(known, np.float32)
+    teacher = Teacher.open()
+    found = np.zeros((len(photos), 128), np.float32)
+    for at in range(0, len(photos), _BATCH):
+        rows = np.arange(at, min(at + _BATCH, len(photos)))
+        with torch.inference_mode():
+            pictures = look(pictures_of(photos, rows), torch.from_numpy(photos.take("landmarks", rows)))
+            found[rows] = teacher(pictures).numpy()
+        if advance:
+            advance(int(rows[-1]) + 1, len(photos))
+    part = path.with_suffix(".part.npy")
+    np.save(part, found)
+    part.replace(path)
+    return found
+
+
+def pictures_of(photos: shards.Rows, rows: NDArray[np.int64]) -> Tensor:
+    """Crops of photos (n, 3, 128, 128) RGB 0..1."""
+    return torch.from_numpy(np.ascontiguousarray(photos.take("crop", rows)[..., ::-1].transpose(0, 3, 1, 2))).float() / 255
+
+
+def centred(descriptors: Floats) -> Floats:
+    """Descriptors (n, 128) less the mean face's, of length 1: their cosine then tells people apart, strangers lie about 0."""
+    away = descriptors - descriptors.mean(axis=0)
+    return np.asarray(away / np.maximum(np.linalg.norm(away, axis=1, keepdims=True), 1e-6), np.float32)
+
+
+def distil(
+    folder: Path, steps: int, seed: int = 0, held: int = 512, advance: Callable[[int, float, float], None] | None = None
+) -> IdentityEncoder:
+    """An encoder whose vectors have the cosines of the teacher's.
+
+    held: how many photos, the last of the set, are kept to measure on.  advance: told the step, the training loss and how well
+    held-out photos agree with the teacher (mean cosine), every hundred steps.
+    """
+    photos = shards.open_rows(folder / "photos", shards.PHOTOS)
+    wanted = torch.from_numpy(centred(describe(folder)))
+    torch.manual_seed(seed)
+    encoder = IdentityEncoder().to(memory_format=torch.channels_last)
+    optimiser = torch.optim.AdamW(encoder.parameters(), 2e-3, weight_decay=0.02)
+    plan = torch.optim.lr_scheduler.OneCycleLR(optimiser, 3e-3, total_steps=steps)
+    count = len(photos) - held
+    losses: list[float] = []
+    for step in range(steps):
+        random = np.random.default_rng((seed, step))
+        rows = random.integers(count, size=_BATCH)
+        loss = _loss(encoder, photos, rows, wanted, torch.Generator().manual_seed(seed * 1_000_003 + step))
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        optimiser.step()
+        plan.step()
+        losses.append(float(loss.detach()))
+        if advance and (step % 100 == 99 or step == steps - 1):
+            advance(step + 1, float(np.mean(losses[-100:])), agreement(encoder, photos, np.arange(count, len(photos)), wanted))
+    return encoder.eval()
+
+
+def _loss(encoder: IdentityEncoder, photos: shards.Rows, rows: NDArray[np.int64], wanted: Tensor, random: torch.Generator) -> Tensor:
+    pictures = soften(tint(pictures_of(photos, rows), random, 0.1, 0.12), random)
+    mirrored = torch.rand(len(rows), generator=random) < 0.5
+    pictures = torch.where(mirrored[:, None, None, None], pictures.flip(-1), pictures)
+    shift = 0.08 * (torch.rand(len(rows), 2, generator=random) - 0.5)
+    size = 1 + 0.1 * (torch.rand(len(rows), generator=random) - 0.5)
+    turn = torch.zeros(len(rows), 2, 3)
+    turn[:, 0, 0], turn[:, 1, 1], turn[:, :, 2] = size, size, shift
+    grid = functional.affine_grid(turn, list(pictures.shape), align_corners=False)
+    pictures = functional.grid_sample(pictures, grid, padding_mode="border", align_corners=False)
+    found = encoder(pictures.contiguous(memory_format=torch.channels_last))
+    goal = wanted[rows]
+    own = (1 - (found * goal).sum(dim=1)).mean()
+    # Not only where each vector lies, but how they lie among one another.
+    among = (found @ found.T - goal @ goal.T).pow(2).mean()
+    return own + 2 * among
+
+
+def agreement(encoder: IdentityEncoder, photos: shards.Rows, rows: NDArray[np.int64], wanted: Tensor) -> float:
+    """Mean cosine of the encoder's vectors and the teacher's on these photos."""
+    encoder.eval()
+    with torch.inference_mode():
+        found = [encoder(pictures_of(photos, part)) for part in _parts(rows)]
+    encoder.train()
+    return float((torch.cat(found) * wanted[rows]).sum(dim=1).mean()) if found else float("nan")
+
+
+def _parts(rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    return [rows[at : at + _BATCH] for at in range(0, len(rows), _BATCH)]
+
+
+__all__ = ["DESCRIPTIONS", "centred", "describe", "distil", "pictures_of"]

@@ -1,0 +1,64 @@
+"""What a training run is made of: the file that `swapcam train run --config` reads."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Phase(_Part):
+    """side: px of the pictures, a multiple of 16 up to 128.  until: the step at which the next phase begins.
+
+    adversarial, identity, steady: weights of losses that would disturb the first steps.
+    """
+
+    side: int = Field(128, ge=32, le=128, multiple_of=16)
+    until: int = Field(ge=1)
+    batch: int = Field(16, ge=1)
+    rate: float = Field(1e-3, gt=0)
+    adversarial: float = Field(0.0, ge=0)
+    identity: float = Field(0.0, ge=0)
+    steady: float = Field(0.0, ge=0)
+
+
+class Weights(_Part):
+    """How much each loss counts."""
+
+    pixels: float = Field(4.0, ge=0)
+    blurred: float = Field(6.0, ge=0)
+    light: float = Field(8.0, ge=0)
+    features: float = Field(0.5, ge=0)
+    alpha: float = Field(0.3, ge=0)
+    structure: float = Field(2.0, ge=0)
+    residual: float = Field(0.1, ge=0)
+
+
+class Shares(_Part):
+    """What a batch is made of: a photo on itself, on another of the same person, on a stranger; the rest is strangers."""
+
+    itself: float = Field(0.25, ge=0, le=1)
+    same: float = Field(0.45, ge=0, le=1)
+
+
+class TrainSettings(_Part):
+    """seed: of everything random.  widths: channels of the generator, the finest first.  average: of the EMA, per step."""
+
+    seed: int = 0
+    widths: tuple[int, ...] = (16, 32, 64, 96)
+    average: float = Field(0.999, ge=0, lt=1)
+    phases: tuple[Phase, ...] = (Phase(side=64, until=4000), Phase(side=128, until=12000))
+    weights: Weights = Weights()
+    shares: Shares = Shares()
+    save_every: int = Field(200, ge=1)
+    show_every: int = Field(500, ge=1)
+    threads: int = Field(0, ge=0)
+
+    def phase(self, step: int) -> Phase:
+        """The phase that a step belongs to; after the last one, the last."""
+        return next((phase for phase in self.phases if step < phase.until), self.phases[-1])
+
+
+__all__ = ["Phase", "Shares", "TrainSettings", "Weights"]

@@ -1,0 +1,110 @@
+"""Training data on disk: folders of memory-mapped arrays, each written whole or not at all.
+
+A set has two rooms, `photos/0000, 0001 ...` (aligned faces) and `pairs/0000 ...` (one face drawn on another by the mesh engine).
+A shard is a folder of .npy files and `shard.json`, which tells their sizes; it gets its name only when it is complete.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+PHOTOS = {"crop": np.uint8, "landmarks": np.float32, "zone": np.uint8, "person": np.int32}
+"""crop (n, 128, 128, 3) BGR; landmarks (n, 478, 3) px in it; zone (n, 128, 128) of `view.zones`; person (n,), -1 unknown."""
+PAIRS = {"source": np.int32, "target": np.int32, "guide": np.uint8}
+"""source, target (n,): numbers of photos in the whole set; guide (n, 128, 128, 4): the source drawn on the target, BGR and mask."""
+_ABOUT = "shard.json"
+
+
+def write(folder: Path, arrays: Mapping[str, Array], about: Mapping[str, object]) -> None:
+    """Write one shard; a folder of that name is complete, whatever happened while it was written.
+
+    about: goes into shard.json beside the sizes.  Raises OSError, and leaves nothing behind then.
+    """
+    part = folder.with_name(folder.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    try:
+        for name, array in arrays.items():
+            np.save(part / f"{name}.npy", array)
+        sizes = {name: list(array.shape) for name, array in arrays.items()}
+        (part / _ABOUT).write_text(json.dumps({"sizes": sizes, **about}, indent=1))
+        part.rename(folder)
+    except OSError:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+
+
+def done(room: Path) -> list[Path]:
+    """The complete shards of a room in their order."""
+    return sorted(path for path in room.glob("[0-9]*") if path.is_dir() and not path.name.endswith(".part"))
+
+
+def about(folder: Path) -> dict[str, Any]:
+    """What shard.json says.  Raises ValueError for a shard without a readable one."""
+    try:
+        return dict(json.loads((folder / _ABOUT).read_text()))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{folder}: broken shard, {_ABOUT} cannot be read ({error}); delete the folder and prepare again") from error
+
+
+def read(folder: Path, kinds: Mapping[str, Any]) -> dict[str, Array]:
+    """The arrays of a shard, memory-mapped.  Raises ValueError for what is missing, cut short or of another kind."""
+    sizes = about(folder).get("sizes", {})
+    found: dict[str, Array] = {}
+    for name, kind in kinds.items():
+        try:
+            array = np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise ValueError(f"{folder}: broken shard, {name}.npy cannot be read ({error}); delete the folder and prepare again") from error
+        if array.dtype != kind or list(array.shape) != sizes.get(name):
+            got = f"{array.dtype} {array.shape}"
+            raise ValueError(f"{folder}: broken shard, got {name} {got}, expected {np.dtype(kind)} {sizes.get(name)}; delete it and prepare again")
+        found[name] = array
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows of all shards of one room, by one running number.
+
+    shards: their arrays.  starts: (shards + 1,) number of the first row of each, and how many there are in all.
+    """
+
+    shards: tuple[dict[str, Array], ...]
+    starts: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return int(self.starts[-1])
+
+    def column(self, name: str) -> Array:
+        """One small array of all shards together."""
+        return np.concatenate([shard[name] for shard in self.shards])
+
+    def take(self, name: str, rows: NDArray[np.int64]) -> Array:
+        """The given rows of an array, in the order asked for."""
+        place = np.searchsorted(self.starts, rows, side="right") - 1
+        return np.stack([self.shards[shard][name][row - self.starts[shard]] for shard, row in zip(place, rows, strict=True)])
+
+
+def open_rows(room: Path, kinds: Mapping[str, Any]) -> Rows:
+    """All shards of a room.  Raises ValueError when there is none, or one is broken."""
+    folders = done(room)
+    if not folders:
+        raise ValueError(f"{room}: got no data, expected shards; make them with `swapcam train prepare`")
+    shards = tuple(read(folder, kinds) for folder in folders)
+    first = next(iter(kinds))
+    starts = np.concatenate([[0], np.cumsum([len(shard[first]) for shard in shards])])
+    return Rows(shards, starts.astype(np.int64))
+
+
+__all__ = ["PAIRS", "PHOTOS", "Rows", "about", "done", "open_rows", "read", "write"]
