@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -119,14 +120,18 @@ def skin_light(picture: Tensor, weight: Tensor) -> Tensor:
 
 
 def blur(x: Tensor, deviation: float) -> Tensor:
-    """Gaussian blur of maps (n, c, h, w)."""
+    """Gaussian blur of maps (n, c, h, w), their rims repeated outwards."""
+    down, across = (_smoothing(size, deviation).to(x.device, x.dtype) for size in x.shape[-2:])
+    return down @ x @ across.T
+
+
+@functools.lru_cache(maxsize=64)
+def _smoothing(size: int, deviation: float) -> Tensor:
+    """The blur of a line of pixels as a matrix (size, size): for few channels far faster than a convolution."""
     reach = max(1, round(4 * deviation))
-    line = torch.exp(-0.5 * (torch.arange(-reach, reach + 1, dtype=x.dtype, device=x.device) / deviation) ** 2)
-    line = line / line.sum()
-    channels = x.shape[1]
-    x = functional.pad(x, (reach, reach, reach, reach), mode="replicate")
-    x = functional.conv2d(x, line.view(1, 1, 1, -1).expand(channels, 1, 1, -1), groups=channels)
-    return functional.conv2d(x, line.view(1, 1, -1, 1).expand(channels, 1, -1, 1), groups=channels)
+    line = torch.exp(-0.5 * (torch.arange(-reach, reach + 1) / deviation) ** 2)
+    taps = torch.arange(size)[:, None] + torch.arange(-reach, reach + 1)[None]
+    return torch.zeros(size, size).scatter_add_(1, taps.clamp(0, size - 1), (line / line.sum()).expand(size, -1))
 
 
 def tint(pictures: Tensor, random: torch.Generator, colour: float, field: float) -> Tensor:
