@@ -25,8 +25,8 @@ class Made(NamedTuple):
 
 
 def compose(face: Tensor, alpha: Tensor, batch: Batch) -> Made:
-    """The generator's output set into the target."""
-    return Made(face, alpha, torch.lerp(batch.target, face, alpha))
+    """The generator's output set into the target by the guide's mask: by its own alpha it would be rewarded for showing the target."""
+    return Made(face, alpha, torch.lerp(batch.target, face, batch.mask))
 
 
 def losses(made: Made, batch: Batch, encoder: IdentityEncoder) -> dict[str, Tensor]:
