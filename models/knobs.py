@@ -12,7 +12,7 @@ class Knobs:
 
     Of these ONNX models take light and occlusion, and besides: identity, the source's share in who it looks like, 1 as it is,
     more goes away from the target, 0.5..1.5; morph, where in its range a model with a morph value stands; enhance, how far
-    the enhancer's detail shows.
+    the enhancer's detail shows.  refine is the generator's alone, how far its correction shows.
     """
 
     shape: float = 1.0
@@ -23,6 +23,7 @@ class Knobs:
     identity: float = 1.0
     morph: float = 1.0
     enhance: float = 0.8
+    refine: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class Effort:
     hands: hands before the face are also found by their shape, once something is there; else only by what they look like.
     light_every, seam_every: light and seam are measured in every n-th frame and kept in between; 1 or more.
     enhance_every: an enhancer runs in every n-th frame, and the track carries its detail in between; 1 or more.
+    refine_every: the generator runs in every n-th frame, and the track carries its correction in between; 1 or more.
     search: looks for new faces are so many times the set interval apart, while nobody is missing.
     """
 
@@ -43,13 +45,14 @@ class Effort:
     light_every: int = 1
     seam_every: int = 1
     enhance_every: int = 2
+    refine_every: int = 1
     search: float = 1.0
 
 
 # From the cheapest to the dearest.  Landmarks are measured in every frame at every level: a face that left its prediction
 # would be seen bare for a frame.
 LEVELS = {
-    "fast": Effort(largest=256, occlusion_every=4, hands=False, light_every=3, seam_every=2, enhance_every=8, search=2.0),
-    "balanced": Effort(largest=512, occlusion_every=2, light_every=2, enhance_every=4),
+    "fast": Effort(largest=256, occlusion_every=4, hands=False, light_every=3, seam_every=2, enhance_every=8, refine_every=3, search=2.0),
+    "balanced": Effort(largest=512, occlusion_every=2, light_every=2, enhance_every=4, refine_every=2),
     "best": Effort(),
 }

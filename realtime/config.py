@@ -146,6 +146,7 @@ class SwapSettings(Part):
     recogniser: Name = "auto"
     enhancer: Name = "none"
     enhance: Unit = 0.8
+    refine: Unit = 1.0
 
 
 class ModelSettings(Part):
