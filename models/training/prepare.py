@@ -1,150 +1,177 @@
-"""From folders of face photos to shards to train on; whatever was finished is kept when it is started again."""
+"""From photos to shards to train on; whatever was finished is kept when it is started again, with the same data or with more.
+
+What comes out depends on the photos alone, not on the number of workers nor on where a run was interrupted: photos are taken
+in the order of a hash of their names, so that people are mixed, and new shards take the lowest numbers that are free.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+import hashlib
+import shutil
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
+from models.generator.view import SIDE
+from models.network import NetworkError
 from models.training import shards
-from models.training.pairs import atlas, guide, plan
-from models.training.photos import Photo, prepare
+from models.training.layouts import Item
+from models.training.photos import DRAWN, Finder, Photo
+from models.training.workers import each
 
-PHOTOS_A_SHARD, SOURCES_A_SHARD = 512, 128
+PHOTOS_A_SHARD = 512
+# Bytes on disk of a photo (crop, zones, landmarks, JPEG of the large crop).
+PHOTO_BYTES = 4 * SIDE**2 + 12 * 478 + 30_000
+# JPEG of this quality cannot be told from the crop after it is made smaller.
+_QUALITY = 95
+_TWICE = "there already"
+Advance = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
-    """One photo of a data folder: its file, and the number of the person in it, -1 unknown."""
+class _Job:
+    """items: of one shard.  known: whether the same photo is there already.  digests: of those that were hashed before."""
 
-    path: Path
-    person: int
+    folder: Path
+    items: tuple[Item, ...]
+    known: tuple[bool, ...]
+    digests: tuple[str, ...]
 
 
-def photos(items: Sequence[Item], out: Path, workers: int = 1, advance: Callable[[int, int], None] | None = None) -> Counter[str]:
-    """Make the photo shards of a set; returns how many photos were kept and how many dropped, by reason.
+def fresh(out: Path, items: Sequence[Item]) -> list[Item]:
+    """The items that are in no finished shard of the set."""
+    seen = {row[0] for folder in shards.done(out / "photos") for row in shards.about(folder).get("items", [])}
+    return [item for item in items if item.place not in seen]
 
-    advance: told how many of all photos are done.
+
+def photos(out: Path, items: Sequence[Item], workers: int = 1, advance: Advance | None = None) -> Counter[str]:
+    """Make photo shards of those items that the set does not have; returns how many faces were kept and how many dropped, by reason.
+
+    advance: told how many of these items are done.  Raises ValueError for a broken shard, OSError for a full disk, NetworkError
+    for a worker that died; finished shards stay.
     """
     room = out / "photos"
-    jobs = [(room / f"{k:04d}", tuple(items[at : at + PHOTOS_A_SHARD])) for k, at in enumerate(range(0, len(items), PHOTOS_A_SHARD))]
+    new = sorted(fresh(out, items), key=_order)
+    digests, known = _twins(room, new)
+    cuts = range(0, len(new), PHOTOS_A_SHARD)
+    slices = [slice(at, at + PHOTOS_A_SHARD) for at in cuts]
+    folders = shards.free(room, len(slices))
+    jobs = [_Job(folder, tuple(new[k]), tuple(known[k]), tuple(digests[k])) for folder, k in zip(folders, slices, strict=True)]
     counts: Counter[str] = Counter()
     done = 0
-    for folder, chunk, told in _run(_photo_shard, jobs, workers):
+    for job, told in zip(jobs, each(_shard, jobs, workers), strict=True):
         counts.update(told)
-        done += len(chunk)
+        done += len(job.items)
         if advance:
-            advance(done, len(items))
-        del folder
+            advance(done, len(new))
     return counts
 
 
-def _run(work, jobs, workers):  # type: ignore[no-untyped-def]
-    waiting = []
-    for folder, chunk in jobs:
-        if folder.is_dir():
-            yield folder, chunk, shards.about(folder)["counts"]
-        else:
-            waiting.append((folder, chunk))
-    if workers == 1:
-        for folder, chunk in waiting:
-            yield folder, chunk, work(folder, chunk)
-        return
-    import multiprocessing
-
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        for (folder, chunk), told in zip(waiting, pool.map(work, *zip(*waiting, strict=True)), strict=True):
-            yield folder, chunk, told
+def check_disk(out: Path, wanted: int) -> None:
+    """Raise NetworkError where the disk of a set has no room for so many bytes, and a tenth more."""
+    left = shutil.disk_usage(out).free
+    if left < 1.1 * wanted:
+        raise NetworkError(
+            f"{out} needs about {wanted / 1e9:.1f} GB and its disk has {left / 1e9:.1f} GB left; "
+            "make room, take another folder, or give fewer photos or fewer --sources."
+        )
 
 
-def _photo_shard(folder: Path, items: Sequence[Item]) -> dict[str, int]:
-    from models.landmarks import Landmarker
+def _order(item: Item) -> tuple[bytes, str]:
+    # Of the name within the folder, so that the same data in another place gives the same set.
+    return hashlib.blake2b(item.name.encode(errors="surrogateescape"), digest_size=8).digest(), item.place
 
+
+def _twins(room: Path, items: Sequence[Item]) -> tuple[list[str], list[bool]]:
+    """Hash ("" where no other photo has its size) of each item, and whether the same photo is in the set or before it."""
+    sizes = Counter(item.size for item in items)
+    there: dict[int, set[str]] = defaultdict(set)
+    for folder in shards.done(room):
+        for _, size, digest, outcome in shards.about(folder).get("items", []):
+            if outcome != _TWICE:
+                there[size].add(digest)
+    digests, known = [], []
+    for item in items:
+        digest = ""
+        if sizes[item.size] > 1 or item.size in there:
+            digest = _digest(_bytes(item))
+        digests.append(digest)
+        known.append(bool(digest) and digest in there[item.size])
+        if digest:
+            there[item.size].add(digest)
+    return digests, known
+
+
+def _bytes(item: Item) -> bytes:
+    """The photo's bytes, none of one that cannot be read."""
+    try:
+        return item.read()
+    except OSError:
+        return b""
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.blake2b(content, digest_size=16).hexdigest() if content else ""
+
+
+def _shard(job: _Job) -> dict[str, int]:
+    """Write one shard; what became of its items, by outcome."""
     cv2.setNumThreads(1)
     counts: Counter[str] = Counter()
-    rows: list[tuple[Photo, int, str]] = []
-    landmarker = Landmarker()
-    for item in items:
-        image = cv2.imread(str(item.path))
-        made = prepare(image, landmarker) if image is not None else "cannot be read"
-        if isinstance(made, str):
-            counts[made] += 1
-        else:
-            rows.append((made, item.person, item.path.name))
-            counts["kept"] += 1
-    landmarker.close()
-    small = [photo.small() for photo, _, _ in rows]
-    empty = len(rows)
-    arrays = {
-        "crop": np.stack([crop for crop, _, _ in small]) if rows else np.zeros((empty, 128, 128, 3), np.uint8),
-        "landmarks": np.stack([points for _, points, _ in small]) if rows else np.zeros((empty, 478, 3), np.float32),
-        "zone": np.stack([zone for _, _, zone in small]) if rows else np.zeros((empty, 128, 128), np.uint8),
-        "person": np.array([person for _, person, _ in rows], np.int32),
-        # What guides are drawn from and on; not needed for training.
-        "large": np.stack([photo.crop for photo, _, _ in rows]) if rows else np.zeros((empty, 256, 256, 3), np.uint8),
-        "placed": np.stack([photo.landmarks for photo, _, _ in rows]) if rows else np.zeros((empty, 478, 3), np.float32),
-    }
-    shards.write(folder, arrays, {"counts": dict(counts), "files": [name for _, _, name in rows]})
+    rows: list[tuple[Photo, int]] = []
+    noted: list[tuple[str, int, str, str]] = []
+    finder = Finder()
+    try:
+        for item, known, digest in zip(job.items, job.known, job.digests, strict=True):
+            content = b"" if known else _bytes(item)
+            made = [_TWICE] if known else _made(content, item, finder)
+            kept = [photo for photo in made if isinstance(photo, Photo)]
+            reasons = [reason for reason in made if isinstance(reason, str)]
+            rows += [(photo, item.person) for photo in kept]
+            counts.update({"kept": len(kept)} if kept else {})
+            counts.update(reasons)
+            noted.append((item.place, item.size, digest or _digest(content), "kept" if kept else reasons[0]))
+    finally:
+        finder.close()
+    shards.write(job.folder, _arrays(rows), {"counts": dict(counts), "items": noted})
     return dict(counts)
 
 
-_LARGE = {"large": np.uint8, "placed": np.float32, "person": np.int32}
+def _made(content: bytes, item: Item, finder: Finder) -> Sequence[Photo | str]:
+    try:
+        # An empty or enormous picture raises, any other that is none gives None.
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error:
+        image = None
+    return ["cannot be read"] if image is None else finder(np.asarray(image, np.uint8), item.person >= 0)
 
 
-def pairs(out: Path, number: int, seed: int = 0, workers: int = 1, advance: Callable[[int, int], None] | None = None) -> int:
-    """Make the pair shards of a set from its photo shards; returns how many pairs there are."""
-    everything = shards.open_rows(out / "photos", _LARGE)
-    planned = plan(everything.column("person"), number, seed)
-    jobs = [
-        (out / "pairs" / f"{k:04d}", (out, tuple(planned[at : at + SOURCES_A_SHARD])))
-        for k, at in enumerate(range(0, len(planned), SOURCES_A_SHARD))
-    ]
-    total = done = 0
-    for _, (_, chunk), told in _run(_pair_shard, jobs, workers):
-        total += told["kept"]
-        done += len(chunk)
-        if advance:
-            advance(done, len(planned))
-    return total
-
-
-def _pair_shard(folder: Path, job: tuple[Path, Sequence[tuple[int, tuple[int, ...]]]]) -> dict[str, int]:
-    from models.mesh.engine import MeshEngine
-
-    cv2.setNumThreads(1)
-    out, planned = job
-    everything = shards.open_rows(out / "photos", _LARGE)
-    rows: list[tuple[int, int, np.ndarray]] = []
-    for source, targets in planned:
-        made = atlas([_photo(everything, source)])
-        if made is None:
-            continue
-        engine = MeshEngine(made)
-        for target in targets:
-            drawn = guide(engine, _photo(everything, target))
-            if drawn is not None:
-                rows.append((source, target, drawn))
-    arrays = {
-        "source": np.array([source for source, _, _ in rows], np.int32),
-        "target": np.array([target for _, target, _ in rows], np.int32),
-        "guide": np.stack([drawn for _, _, drawn in rows]) if rows else np.zeros((0, 128, 128, 4), np.uint8),
+def _arrays(rows: Sequence[tuple[Photo, int]]) -> dict[str, shards.Array]:
+    small = [photo.small() for photo, _ in rows]
+    files = [_jpeg(photo.crop) for photo, _ in rows]
+    return {
+        "crop": _stack((crop for crop, _, _ in small), (SIDE, SIDE, 3), np.uint8),
+        "landmarks": _stack((points for _, points, _ in small), (478, 3), np.float32),
+        "zone": _stack((zone for _, _, zone in small), (SIDE, SIDE), np.uint8),
+        "person": np.array([person for _, person in rows], np.int32),
+        "packed": np.concatenate([*files, np.zeros(0, np.uint8)]),
+        "ends": np.cumsum([len(file) for file in files], dtype=np.int64),
     }
-    shards.write(folder, arrays, {"counts": {"kept": len(rows)}})
-    return {"kept": len(rows)}
 
 
-def _photo(everything: shards.Rows, row: int) -> Photo:
-    rows = np.array([row])
-    return Photo(everything.take("large", rows)[0], everything.take("placed", rows)[0])
+def _stack(arrays: Iterable[shards.Array], shape: tuple[int, ...], kind: type) -> shards.Array:
+    found = list(arrays)
+    return np.stack(found).astype(kind, copy=False) if found else np.zeros((0, *shape), kind)
 
 
-def lfw(folder: Path) -> Iterator[Item]:
-    """Photos in one folder a person."""
-    for number, person in enumerate(sorted(path for path in folder.iterdir() if path.is_dir())):
-        for path in sorted(person.glob("*.jpg")):
-            yield Item(path, number)
+def _jpeg(crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    full = [cv2.IMWRITE_JPEG_QUALITY, _QUALITY, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
+    return np.asarray(cv2.imencode(".jpg", crop, full)[1], np.uint8).ravel()
+
+
+__all__ = ["DRAWN", "PHOTO_BYTES", "check_disk", "fresh", "photos"]

@@ -7,6 +7,7 @@ A shard is a folder of .npy files and `shard.json`, which tells their sizes; it 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,9 +21,12 @@ Array = NDArray[Any]
 
 PHOTOS = {"crop": np.uint8, "landmarks": np.float32, "zone": np.uint8, "person": np.int32}
 """crop (n, 128, 128, 3) BGR; landmarks (n, 478, 3) px in it; zone (n, 128, 128) of `view.zones`; person (n,), -1 unknown."""
+PACKED = {"packed": np.uint8, "ends": np.int64}
+"""The same faces in crops twice as large, as JPEG files one after the other: packed (bytes,), ends (n,) where each ends in it."""
 PAIRS = {"source": np.int32, "target": np.int32, "guide": np.uint8}
 """source, target (n,): numbers of photos in the whole set; guide (n, 128, 128, 4): the source drawn on the target, BGR and mask."""
 _ABOUT = "shard.json"
+_AGAIN = "delete the folder and prepare again"
 
 
 def write(folder: Path, arrays: Mapping[str, Array], about: Mapping[str, object]) -> None:
@@ -35,26 +39,56 @@ def write(folder: Path, arrays: Mapping[str, Array], about: Mapping[str, object]
     part.mkdir(parents=True)
     try:
         for name, array in arrays.items():
-            np.save(part / f"{name}.npy", array)
+            with (part / f"{name}.npy").open("wb") as file:
+                np.save(file, array)
+                _settle(file.fileno())
         sizes = {name: list(array.shape) for name, array in arrays.items()}
-        (part / _ABOUT).write_text(json.dumps({"sizes": sizes, **about}, indent=1))
+        put(part / _ABOUT, {"sizes": sizes, **about})
         part.rename(folder)
     except OSError:
         shutil.rmtree(part, ignore_errors=True)
         raise
 
 
+def put(path: Path, content: Mapping[str, object]) -> None:
+    """Write a JSON file whole or not at all.  Raises OSError."""
+    part = path.with_name(path.name + ".part")
+    with part.open("w", encoding="utf-8") as file:
+        json.dump(content, file, indent=1, ensure_ascii=False)
+        file.flush()
+        _settle(file.fileno())
+    part.replace(path)
+
+
+def _settle(descriptor: int) -> None:
+    # A name must not reach the disk before what it names, or a power cut leaves an empty file of that name.
+    os.fsync(descriptor)
+
+
+def tidy(room: Path) -> None:
+    """Remove what was being written when a process was killed."""
+    for part in room.glob("*.part"):
+        shutil.rmtree(part, ignore_errors=True)
+
+
 def done(room: Path) -> list[Path]:
     """The complete shards of a room in their order."""
-    return sorted(path for path in room.glob("[0-9]*") if path.is_dir() and not path.name.endswith(".part"))
+    return sorted((path for path in room.glob("[0-9]*") if path.name.isdecimal() and path.is_dir()), key=lambda path: int(path.name))
+
+
+def free(room: Path, count: int) -> list[Path]:
+    """Folders for so many new shards: gaps that an interrupted run left come first, so that it ends as if it had run through."""
+    taken = {int(path.name) for path in done(room)}
+    numbers = (number for number in range(len(taken) + count) if number not in taken)
+    return [room / f"{number:04d}" for number, _ in zip(numbers, range(count), strict=False)]
 
 
 def about(folder: Path) -> dict[str, Any]:
     """What shard.json says.  Raises ValueError for a shard without a readable one."""
     try:
-        return dict(json.loads((folder / _ABOUT).read_text()))
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{folder}: broken shard, {_ABOUT} cannot be read ({error}); delete the folder and prepare again") from error
+        return dict(json.loads((folder / _ABOUT).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise ValueError(f"{folder}: broken shard, {_ABOUT} cannot be read ({error}); {_AGAIN}") from error
 
 
 def read(folder: Path, kinds: Mapping[str, Any]) -> dict[str, Array]:
@@ -65,10 +99,10 @@ def read(folder: Path, kinds: Mapping[str, Any]) -> dict[str, Array]:
         try:
             array = np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
-            raise ValueError(f"{folder}: broken shard, {name}.npy cannot be read ({error}); delete the folder and prepare again") from error
+            raise ValueError(f"{folder}: broken shard, {name}.npy cannot be read ({error}); {_AGAIN}") from error
         if array.dtype != kind or list(array.shape) != sizes.get(name):
-            got = f"{array.dtype} {array.shape}"
-            raise ValueError(f"{folder}: broken shard, got {name} {got}, expected {np.dtype(kind)} {sizes.get(name)}; delete it and prepare again")
+            got = f"{array.dtype} {list(array.shape)}"
+            raise ValueError(f"{folder}: broken shard, got {name} {got}, expected {np.dtype(kind)} {sizes.get(name)}; {_AGAIN}")
         found[name] = array
     return found
 
@@ -107,4 +141,4 @@ def open_rows(room: Path, kinds: Mapping[str, Any]) -> Rows:
     return Rows(shards, starts.astype(np.int64))
 
 
-__all__ = ["PAIRS", "PHOTOS", "Rows", "about", "done", "open_rows", "read", "write"]
+__all__ = ["PACKED", "PAIRS", "PHOTOS", "Rows", "about", "done", "free", "open_rows", "put", "read", "tidy", "write"]
