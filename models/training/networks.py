@@ -17,8 +17,8 @@ from models.generator.view import CHANNELS
 
 IDENTITY = 128
 """Length of the identity vector, of length 1."""
-# The gain that the generator may put on the guide, as a power of e, and the largest residual, of a range of 1.
-_GAIN, _RESIDUAL = 1.2, 0.5
+GAIN, RESIDUAL = 1.2, 0.5
+"""The gain that the generator may put on the guide, as a power of e, and the largest residual, of a range of 1."""
 
 
 class Residual(nn.Module):
@@ -144,7 +144,7 @@ class Generator(nn.Module):
         gain, shift = fields.chunk(2, dim=1)
         fine = functional.pixel_shuffle(self.detail(functional.relu(x)), 2)
         guide, mask = view[:, 3:6], view[:, 6:7]
-        face = guide * torch.exp(_GAIN * torch.tanh(gain)) + _RESIDUAL * torch.tanh(shift) + _RESIDUAL * torch.tanh(fine[:, :3])
+        face = guide * torch.exp(GAIN * torch.tanh(gain)) + RESIDUAL * torch.tanh(shift) + RESIDUAL * torch.tanh(fine[:, :3])
         # Starts as the guide's own mask, which lies within 1 percent of 0 and 1 where it is sure.
         alpha = torch.sigmoid(8 * mask - 4 + 4 * fine[:, 3:])
         return face.clamp(0, 1), alpha
