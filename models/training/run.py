@@ -97,10 +97,12 @@ def train(
     device: torch.device,
     tell: Callable[[int, dict[str, float]], None] | None = None,
     show: Callable[[int, Tensor], None] | None = None,
+    stop: Callable[[], bool] | None = None,
 ) -> Trainer:
     """Train until the last phase ends, from the checkpoint in `out` where there is one.
 
     tell: told the step and its figures every ten steps.  show: told the step and a picture (3, h, w) RGB 0..1 at times.
+    stop: asked after every step; where it says so, the step is saved and the run returns.
     Raises ValueError for a checkpoint of another architecture, FloatingPointError when a loss is no number (the last good
     checkpoint stays), OSError when the disk is full (likewise).
     """
@@ -127,8 +129,11 @@ def train(
                 tell(trainer.step, dict(zip(figures, values, strict=True)) | {"faces_per_second": seen / (time.perf_counter() - began)})
         if show and trainer.step % settings.show_every == 0:
             show(trainer.step, sheet(trainer.average, data, judges, device))
-        if trainer.step % settings.save_every == 0 or trainer.step == end:
+        stopped = stop is not None and stop()
+        if trainer.step % settings.save_every == 0 or trainer.step == end or stopped:
             checkpoint.save(path, trainer.state(settings))
+        if stopped:
+            break
     return trainer
 
 
