@@ -1,10 +1,15 @@
-"""Batches to train on: pairs of every kind, augmented, as the generator will see them."""
+"""Batches to train on: pairs of every kind, augmented, as the generator will see them.
+
+What is random comes from a seed or a torch.Generator alone, and whatever takes pictures works on their device.
+"""
 
 from __future__ import annotations
 
 import functools
+import zlib
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -14,7 +19,10 @@ from torch.nn import functional
 
 from models.generator.view import EDGE, FEATURE, LIGHT_BLUR, LIGHT_FLOOR, LIGHT_SIDE, OUTSIDE, SIDE, SKIN
 from models.training import shards
-from models.training.settings import Shares
+
+if TYPE_CHECKING:
+    # Not needed to run: a machine that only trains has no pydantic.
+    from models.training.settings import Shares
 
 Numbers = NDArray[np.int64]
 
@@ -24,7 +32,7 @@ class Batch:
     """view (n, 7, s, s); target (n, 3, s, s) RGB 0..1, the truth where `true` (n,) is 1; itself (n,): source and target are one photo.
 
     skin, feature, mask: (n, 1, s, s) 0..1.  source: (n,) rows of photos.  landmarks: (n, 478, 3) px of `target`, not mirrored.
-    mirrored: (n,) bool.
+    mirrored: (n,) bool, whether the pictures are.
     """
 
     view: Tensor
@@ -44,8 +52,27 @@ class Batch:
         return Batch(**{name: value.to(device) if isinstance(value, Tensor) else value for name, value in moved.items()})
 
 
+class Pieces(NamedTuple):
+    """What batches are made of: target, guide (n, 3, 128, 128) RGB 0..1, mask (n, 1, 128, 128) 0..1, zone (n, 1, 128, 128) uint8.
+
+    landmarks (n, 478, 3) px of the target.  true, itself (n,) float.  source (n,) rows of photos.
+    """
+
+    target: Tensor
+    guide: Tensor
+    mask: Tensor
+    zone: Tensor
+    landmarks: Tensor
+    true: Tensor
+    itself: Tensor
+    source: Numbers
+
+
 class Batches:
-    """The pairs of a prepared set.  Raises ValueError where the set is missing or broken."""
+    """The pairs of a prepared set.
+
+    limit: no more than so many of each kind.  Raises ValueError where the set is missing, broken or has no pair of a kind asked for.
+    """
 
     def __init__(self, folder: Path, shares: Shares, limit: int | None = None) -> None:
         self.photos = shards.open_rows(folder / "photos", shards.PHOTOS)
@@ -58,6 +85,8 @@ class Batches:
         kinds = [np.flatnonzero(rows)[:limit] for rows in (itself, same, ~itself & ~same)]
         parts = [shares.itself, shares.same, max(0.0, 1 - shares.itself - shares.same)]
         there = [(rows, part) for rows, part in zip(kinds, parts, strict=True) if len(rows) and part > 0]
+        if not there:
+            raise ValueError(f"{folder}: got {len(self._source)} pairs, none of a kind that shares ask for ({shares})")
         self._kinds = [rows for rows, _ in there]
         self._parts = np.array([part for _, part in there]) / sum(part for _, part in there)
         self._true = itself | same
@@ -65,6 +94,12 @@ class Batches:
 
     def __len__(self) -> int:
         return len(self._pairs)
+
+    def about(self) -> dict[str, int]:
+        """What tells this set from another: how many photos and pairs, and a checksum of who is drawn on whom."""
+        columns = (self._source, self._target, self.photos.column("person").astype(np.int64))
+        check = functools.reduce(lambda sum_, column: zlib.crc32(column.tobytes(), sum_), columns, 0)
+        return {"photos": len(self.photos), "pairs": len(self._pairs), "check": check}
 
     def rows(self, seed: tuple[int, ...], size: int) -> Numbers:
         """Numbers of the pairs of one batch; the same seed gives the same ones."""
@@ -74,32 +109,50 @@ class Batches:
 
     def __call__(self, rows: Numbers, side: int, seed: int | None) -> Batch:
         """The batch of these pairs at `side` px; seed: of the augmentation, None for none."""
-        target = _pictures(self.photos.take("crop", self._target[rows]))
+        random = None if seed is None else torch.Generator().manual_seed(seed)
+        return assemble(self._pieces(rows), side, random)
+
+    def _pieces(self, rows: Numbers) -> Pieces:
+        targets = self._target[rows]
         guide = self._pairs.take("guide", rows)
-        mask = torch.from_numpy(np.ascontiguousarray(guide[..., 3])).float()[:, None] / 255
-        drawn = _pictures(guide[..., :3])
-        zone = torch.from_numpy(self.photos.take("zone", self._target[rows]))[:, None]
-        skin, feature, face = (zone == SKIN).float(), (zone == FEATURE).float(), (zone != OUTSIDE).float()
-        parts = [target, drawn, mask, skin, feature, face]
-        landmarks = torch.from_numpy(self.photos.take("landmarks", self._target[rows]))
-        if side != SIDE:
-            parts = [functional.interpolate(part, (side, side), mode="area") for part in parts]
-            landmarks = landmarks * (side / SIDE)
-        mirrored = torch.zeros(len(rows), dtype=torch.bool)
-        if seed is not None:
-            random = torch.Generator().manual_seed(seed)
-            target, drawn, mask = parts[:3]
-            target, drawn = tint(target, random, 0.12, 0.0), tint(drawn, random, 0.06, 0.18)
-            drawn = soften(drawn, random)
-            mask = mask * (1 - holes(len(rows), side, random))
-            noise = torch.rand(len(rows), 1, 1, 1, generator=random) * 0.02
-            target = (target + noise * torch.randn(target.shape, generator=random)).clamp(0, 1)
-            mirrored = torch.rand(len(rows), generator=random) < 0.5
-            parts[:3] = [target, drawn, mask]
-        target, drawn, mask, skin, feature, face = (torch.where(mirrored[:, None, None, None], part.flip(-1), part) for part in parts)
-        shown = see(target, drawn, mask, skin, face)
-        true, itself = (torch.from_numpy(known[rows]).float() for known in (self._true, self._itself))
-        return Batch(shown, target, true, itself, skin, feature, mask, self._source[rows], landmarks, mirrored)
+        return Pieces(
+            pictures(self.photos.take("crop", targets)),
+            pictures(guide[..., :3]),
+            torch.from_numpy(np.ascontiguousarray(guide[..., 3])).float()[:, None] / 255,
+            torch.from_numpy(self.photos.take("zone", targets))[:, None],
+            torch.from_numpy(self.photos.take("landmarks", targets)),
+            torch.from_numpy(self._true[rows]).float(),
+            torch.from_numpy(self._itself[rows]).float(),
+            self._source[rows],
+        )
+
+
+def assemble(pieces: Pieces, side: int, random: torch.Generator | None) -> Batch:
+    """The batch at `side` px; random: what the augmentation draws from, on the pieces' device, None for none."""
+    zone, landmarks = pieces.zone, pieces.landmarks
+    parts = [pieces.target, pieces.guide, pieces.mask, (zone == SKIN).float(), (zone == FEATURE).float(), (zone != OUTSIDE).float()]
+    if side != SIDE:
+        parts = [functional.interpolate(part, (side, side), mode="area") for part in parts]
+        # Pixels count from their centres.
+        landmarks = torch.cat([(landmarks[..., :2] + 0.5) * (side / SIDE) - 0.5, landmarks[..., 2:] * (side / SIDE)], dim=-1)
+    mirrored = torch.zeros(len(zone), dtype=torch.bool, device=zone.device)
+    if random is not None:
+        parts[:3] = _vary(*parts[:3], random)
+        mirrored = torch.rand(len(zone), generator=random, device=zone.device) < 0.5
+    target, drawn, mask, skin, feature, face = (torch.where(mirrored[:, None, None, None], part.flip(-1), part) for part in parts)
+    shown = see(target, drawn, mask, skin, face)
+    return Batch(shown, target, pieces.true, pieces.itself, skin, feature, mask, pieces.source, landmarks, mirrored)
+
+
+def _vary(target: Tensor, drawn: Tensor, mask: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    """Target, guide and mask as another camera, another light and what lies before the face would have made them."""
+    count, device = len(target), target.device
+    target, drawn = tint(target, random, 0.12, 0.0), tint(drawn, random, 0.06, 0.18)
+    drawn = soften(drawn, random)
+    mask = mask * (1 - holes(count, mask.shape[-1], random))
+    noise = torch.rand(count, 1, 1, 1, generator=random, device=device) * 0.02
+    target = (target + noise * torch.randn(target.shape, generator=random, device=device)).clamp(0, 1)
+    return target, drawn, mask
 
 
 def see(target: Tensor, drawn: Tensor, mask: Tensor, skin: Tensor, face: Tensor) -> Tensor:
@@ -120,53 +173,57 @@ def skin_light(picture: Tensor, weight: Tensor) -> Tensor:
 
 
 def blur(x: Tensor, deviation: float) -> Tensor:
-    """Gaussian blur of maps (n, c, h, w), their rims repeated outwards."""
-    down, across = (_smoothing(size, deviation).to(x.device, x.dtype) for size in x.shape[-2:])
+    """Gaussian blur of maps (n, c, h, w), their rims repeated outwards; deviation: px."""
+    down, across = (_smoothing(size, deviation, x.device).to(x.dtype) for size in x.shape[-2:])
     return down @ x @ across.T
 
 
 @functools.lru_cache(maxsize=64)
-def _smoothing(size: int, deviation: float) -> Tensor:
+def _smoothing(size: int, deviation: float, device: torch.device) -> Tensor:
     """The blur of a line of pixels as a matrix (size, size): for few channels far faster than a convolution."""
-    reach = max(1, round(4 * deviation))
-    line = torch.exp(-0.5 * (torch.arange(-reach, reach + 1) / deviation) ** 2)
-    taps = torch.arange(size)[:, None] + torch.arange(-reach, reach + 1)[None]
-    return torch.zeros(size, size).scatter_add_(1, taps.clamp(0, size - 1), (line / line.sum()).expand(size, -1))
+    # What is kept must serve training, too, even when it was first asked for without gradients.
+    with torch.inference_mode(False):
+        reach = max(1, round(4 * deviation))
+        line = torch.exp(-0.5 * (torch.arange(-reach, reach + 1) / deviation) ** 2)
+        taps = torch.arange(size)[:, None] + torch.arange(-reach, reach + 1)[None]
+        return torch.zeros(size, size).scatter_add_(1, taps.clamp(0, size - 1), (line / line.sum()).expand(size, -1)).to(device)
 
 
 def tint(pictures: Tensor, random: torch.Generator, colour: float, field: float) -> Tensor:
     """Another light: factors for each colour, and a smooth field of brightness, with these deviations of their logarithm."""
-    count = len(pictures)
-    factors = colour * torch.randn(count, 3, 1, 1, generator=random) + colour * torch.randn(count, 1, 1, 1, generator=random)
+    count, device = len(pictures), pictures.device
+    each = torch.randn(count, 3, 1, 1, generator=random, device=device)
+    factors = colour * each + colour * torch.randn(count, 1, 1, 1, generator=random, device=device)
     if field:
-        coarse = field * torch.randn(count, 1, 3, 3, generator=random)
+        coarse = field * torch.randn(count, 1, 3, 3, generator=random, device=device)
         factors = factors + functional.interpolate(coarse, pictures.shape[-2:], mode="bicubic", align_corners=True)
     return (pictures * torch.exp(factors)).clamp(0, 1)
 
 
 def soften(pictures: Tensor, random: torch.Generator) -> Tensor:
     """Each picture a little softer or sharper, as photos of a source are against the camera."""
-    amount = torch.empty(len(pictures), 1, 1, 1).uniform_(-0.6, 0.5, generator=random)
+    amount = torch.empty(len(pictures), 1, 1, 1, device=pictures.device).uniform_(-0.6, 0.5, generator=random)
     return (pictures + amount * (blur(pictures, 1.0) - pictures)).clamp(0, 1)
 
 
 def holes(count: int, side: int, random: torch.Generator) -> Tensor:
-    """Where something lies before the face, in every third picture: (n, 1, side, side) 0..1, a soft ellipse that reaches in from its rim."""
-    line = torch.linspace(-1, 1, side)
-    angle, far, turn = (torch.rand(count, 1, 1, generator=random) for _ in range(3))
-    size = 0.1 + 0.25 * torch.rand(count, 2, 1, 1, generator=random)
+    """Where something lies before the face, in every third picture: (n, 1, side, side) 0..1, a soft ellipse from its rim inwards."""
+    device = random.device
+    line = torch.linspace(-1, 1, side, device=device)
+    angle, far, turn = (torch.rand(count, 1, 1, generator=random, device=device) for _ in range(3))
+    size = 0.1 + 0.25 * torch.rand(count, 2, 1, 1, generator=random, device=device)
     angle, turn = angle * 6.2832, turn * 3.1416
     x = line[None, None, :] - torch.cos(angle) * (0.3 + 0.4 * far)
     y = line[None, :, None] - 0.1 - torch.sin(angle) * (0.3 + 0.4 * far)
     across = (x * torch.cos(turn) + y * torch.sin(turn)) / size[:, 0]
     along = (y * torch.cos(turn) - x * torch.sin(turn)) / size[:, 1]
-    there = torch.rand(count, 1, 1, generator=random) < 0.33
+    there = torch.rand(count, 1, 1, generator=random, device=device) < 0.33
     return (((1.2 - across**2 - along**2) * 4).clamp(0, 1) * there)[:, None]
 
 
-def _pictures(images: NDArray[np.uint8]) -> Tensor:
+def pictures(images: NDArray[np.uint8]) -> Tensor:
     """RGB 0..1 (n, 3, h, w) of BGR pictures (n, h, w, 3)."""
     return torch.from_numpy(np.ascontiguousarray(images[..., ::-1].transpose(0, 3, 1, 2))).float() / 255
 
 
-__all__ = ["Batch", "Batches", "blur", "see", "skin_light"]
+__all__ = ["Batch", "Batches", "Pieces", "assemble", "blur", "holes", "pictures", "see", "skin_light", "soften", "tint"]
