@@ -16,10 +16,11 @@ from models.network import NetworkError
 from models.running.providers import Runtime
 from models.shelf import store
 from realtime.config import Settings
-from realtime.frame import Image, RealtimeError
+from realtime.frame import RealtimeError
+from realtime.spared import Spared
 
 if TYPE_CHECKING:
-    from models.detector import Detections, Finds
+    from models.detector import Finds
     from models.engine import Engine
     from models.families.enhancers import Enhancer
     from models.families.masks import Masker
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from models.families.recognisers import Recogniser
     from models.families.sources import Latent
     from models.families.swappers import Swapper
+    from models.generator.shipped import Shipped
     from models.hands import Hands
     from models.portrait import Portrait
     from models.rewrite.prepare import Prepared
@@ -37,8 +39,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-MESH, MEDIAPIPE, NONE, AUTO = "mesh", "mediapipe", "none", "auto"
-BUILT_IN = frozenset({MESH, MEDIAPIPE, NONE, AUTO})
+MESH, NEURAL, MEDIAPIPE, NONE, AUTO = "mesh", "neural", "mediapipe", "none", "auto"
+BUILT_IN = frozenset({MESH, NEURAL, MEDIAPIPE, NONE, AUTO})
 """What settings may have in the place of a model's name."""
 # What the field's swappers read faces with; none was made for another.
 _RECOGNISER = "arcface_w600k_r50"
@@ -47,14 +49,16 @@ _REWRITTEN = frozenset({"mask", "enhancer"})
 _LARGE = 64 << 20
 """Bytes of a file that takes its time."""
 
+
 @dataclass(frozen=True, slots=True)
 class Networks:
     """The ONNX models of a run, None where a built-in part or nothing does their work.
 
-    own: the swapper brings its face with it.
+    generator: of the engine neural.  own: the swapper brings its face with it.
     """
 
     swapper: Swapper | None = None
+    generator: Shipped | None = None
     masks: tuple[Masker, ...] = ()
     enhancer: Enhancer | None = None
     pointer: Pointer | None = None
@@ -68,15 +72,25 @@ class Networks:
     def latent(self, name: str, identity: Identity | None) -> Latent:
         """What the swapper is fed for a source, made once; raises RealtimeError."""
         assert self.swapper is not None
-        if identity is not None and not identity.portraits:
-            why = "was enrolled by an earlier version of swapcam, which kept no portraits"
-            raise RealtimeError(f"{name} {why}; enrol {name} again with --overwrite, or use the mesh engine.")
-        portraits = identity.portraits if identity else ()
+        portraits = _portraits(name, identity) if identity else ()
         try:
             shown = [(portrait.image, self._five(portrait)) for portrait in portraits]
             return self.swapper.source(shown, self.recogniser, self.converter)
         except (ValueError, NetworkError) as error:
             raise RealtimeError(f"No face for this swapper can be made of {name}: {error}") from error
+
+    def refined(self, name: str, identity: Identity, hands: Hands) -> Engine:
+        """The engine neural for a source; raises RealtimeError."""
+        from models.generator.engine import GeneratorEngine
+        from models.mesh.engine import MeshEngine
+
+        assert self.generator is not None
+        portraits = _portraits(name, identity)
+        try:
+            who = self.generator.read(portraits)
+            return GeneratorEngine(MeshEngine(identity.atlas, hands), self.generator.refine, who)
+        except (ValueError, NetworkError) as error:
+            raise RealtimeError(f"No face for the engine {NEURAL} can be made of {name}: {error}") from error
 
     def _five(self, portrait: Portrait) -> NDArray[np.float64]:
         """The points by which a portrait is aligned, as frames will be."""
@@ -84,8 +98,18 @@ class Networks:
         return five(portrait.landmarks) if found is None else found
 
 
+def _portraits(name: str, identity: Identity) -> tuple[Portrait, ...]:
+    """What networks read a source from; raises RealtimeError."""
+    if not identity.portraits:
+        why = "was enrolled by an earlier version of swapcam, which kept no portraits"
+        raise RealtimeError(f"{name} {why}; enrol {name} again with --overwrite, or use the mesh engine.")
+    return identity.portraits
+
+
 def engines(networks: Networks, sources: Mapping[str, Identity | None], hands: Hands, boost: int) -> dict[str, Engine]:
-    """An engine for each source, all of one kind: the mesh engine, or with a swapper one that runs it.  Raises RealtimeError."""
+    """An engine for each source, all of one kind: mesh, neural, or with a swapper one that runs it.  Raises RealtimeError."""
+    if networks.generator is not None:
+        return {name: networks.refined(name, identity, hands) for name, identity in sources.items() if identity}
     if networks.swapper is None:
         from models.mesh.engine import MeshEngine
 
@@ -101,14 +125,17 @@ def open_networks(settings: Settings, parts: ExitStack) -> Networks:
     wanted = settings.swap
     if wanted.engine == MESH:
         return Networks()
+    opening = _Opening(settings, parts)
+    if wanted.engine == NEURAL:
+        return Networks(generator=opening.generator())
     from models.families.sources import Embedding
 
-    opening = _Opening(settings, parts)
     swapper = opening.swapper(wanted.engine)
     kind = swapper.family.source
     reads = isinstance(kind, Embedding)
     return Networks(
         swapper,
+        None,
         tuple(opening.part(name, "mask") for name in wanted.masks),
         None if wanted.enhancer == NONE else opening.part(wanted.enhancer, "enhancer"),
         None if wanted.points == MEDIAPIPE else opening.part(wanted.points, "landmarks"),
@@ -122,22 +149,6 @@ def open_detector(settings: Settings, built_in: Finds, parts: ExitStack) -> Find
     if settings.detect.model == MEDIAPIPE:
         return built_in
     return Spared(_Opening(settings, parts).part(settings.detect.model, "detector"), built_in)
-
-
-class Spared:
-    """A detector that gives way to another, for good, when its network cannot run any more; called like either."""
-
-    def __init__(self, first: Finds, spare: Finds) -> None:
-        self._now, self._spare = first, spare
-
-    def __call__(self, image: Image, looks: int | None = None) -> Detections:
-        """See models.detector.Detector."""
-        try:
-            return self._now(image, looks=looks)
-        except NetworkError as error:
-            logger.warning("%s The built-in detector goes on.", error)
-            self._now = self._spare
-            return self._now(image, looks=looks)
 
 
 class _Opening:
@@ -171,6 +182,17 @@ class _Opening:
             how = f"add it first, which asks for that person's consent: swapcam models add {held.path}"
             raise RealtimeError(f"{held.name} has somebody's face in it; {how}")
         return swapper
+
+    def generator(self) -> Shipped:
+        """The generator that comes with the package; raises RealtimeError."""
+        from models.generator.shipped import shipped
+
+        try:
+            found = self._parts.enter_context(shipped(self._runtime, self._rewrite))
+        except NetworkError as error:
+            raise RealtimeError(str(error)) from error
+        logger.info("The generator runs on %s", found.variant)
+        return found
 
     def _held(self, name: str, role: str) -> Held:
         try:
@@ -220,4 +242,4 @@ class _Opening:
             raise RealtimeError(f"{held.name}: {error}") from error
 
 
-__all__ = ["BUILT_IN", "Networks", "Spared", "engines", "open_detector", "open_networks"]
+__all__ = ["BUILT_IN", "NEURAL", "Networks", "engines", "open_detector", "open_networks"]

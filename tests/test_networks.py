@@ -21,9 +21,9 @@ from realtime.build import build
 from realtime.config import AnimatedInput, DetectSettings, ModelSettings, NoOutput, Settings, SwapSettings
 from realtime.equipment import equip
 from realtime.frame import Frame, Image, RealtimeError, Stage
-from realtime.networks import Spared
 from realtime.people import identities
 from realtime.portraits import portrait
+from realtime.spared import Spared
 
 _SIGNED = ((127.5 / 255,) * 3, (127.5 / 255,) * 3)
 

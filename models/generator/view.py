@@ -58,7 +58,7 @@ def skin_light(crop: Floats, skin: Floats) -> Floats:
     crop: (side, side, 3) float32.  skin: (side, side) float32 0..1, where it shows skin.
     A normalised convolution: Knutsson and Westin 1993, "Normalized and differential convolution".
     """
-    weighted = np.dstack([crop * skin[..., None], skin])
+    weighted = cv2.merge([*(plane * skin for plane in cv2.split(crop)), skin])
     small = cv2.resize(weighted, (LIGHT_SIDE, LIGHT_SIDE), interpolation=cv2.INTER_AREA)
     mean = small[..., :3].sum(axis=(0, 1)) / max(float(small[..., 3].sum()), 1e-6)
     small = cv2.GaussianBlur(small, (13, 13), LIGHT_BLUR, borderType=cv2.BORDER_REPLICATE)
@@ -78,11 +78,17 @@ def view(target: Bytes, guide: Bytes, mask: Bytes, zone: Bytes) -> Floats:
     # What stays on top of the face is not skin, and would tint the light.
     seen = (zone == SKIN) * cover
     inside = cv2.GaussianBlur((zone != OUTSIDE).astype(np.float32), (0, 0), EDGE)
-    inside = np.clip(2 * inside - 1, 0.0, 1.0)[..., None]
-    hidden = picture + inside * (skin_light(picture, np.asarray(seen, np.float32)) - picture)
-    drawn = hidden + cover[..., None] * (guide.astype(np.float32) / 255.0 - hidden)
-    whole = np.dstack([hidden[..., ::-1], drawn[..., ::-1], cover])
-    return np.ascontiguousarray(whole.transpose(2, 0, 1)[None], np.float32)
+    inside = np.clip(2 * inside - 1, 0.0, 1.0)
+    light = skin_light(picture, np.asarray(seen, np.float32))
+    whole = np.empty((CHANNELS, *mask.shape), np.float32)
+    # Plane by plane, red first: several times as fast as pixel by pixel.
+    planes = (cv2.split(image)[::-1] for image in (picture, light, guide))
+    for channel, (shown, smooth, ours) in enumerate(zip(*planes, strict=True)):
+        hidden = shown + inside * (smooth - shown)
+        whole[channel] = hidden
+        whole[channel + 3] = hidden + cover * (ours.astype(np.float32) / 255.0 - hidden)
+    whole[-1] = cover
+    return whole[None]
 
 
 __all__ = ["CHANNELS", "SIDE", "TEMPLATE", "placing", "skin_light", "view", "zones"]

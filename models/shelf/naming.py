@@ -11,7 +11,7 @@ from models.network import NetworkError
 from models.weights import Weights
 
 # What settings say in the place of a model's name.
-_WORDS = {"mesh", "mediapipe", "none", "auto"}
+_WORDS = {"mesh", "neural", "mediapipe", "none", "auto"}
 
 
 def called(path: Path, name: str, sha256: str) -> tuple[str, Weights | None]:
