@@ -11,6 +11,7 @@ import typer
 from realtime.keys import HELP
 from realtime.shelf import app as shelf
 from realtime.terminal import agreed, heard, plainly, progress
+from realtime.training import app as training
 
 # Everything heavy is imported where it is used, so that --help and --version answer at once.
 if TYPE_CHECKING:
@@ -24,9 +25,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(shelf)
+app.add_typer(training)
 
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")]
 Face = Annotated[int | None, typer.Option("--face", min=1, help="Which face of a photo with several, counted from the left from 1.")]
+
+Engine = Annotated[str | None, typer.Option(help="mesh or neural, built in, or the name or file of an ONNX swapper.")]
 
 
 def main() -> None:
@@ -72,7 +76,7 @@ def run(
     overwrite: Overwrite = False,
     face: Face = None,
     quality: Annotated[str | None, typer.Option(help="fast, balanced, best, or auto: as good as the frame rate allows.")] = None,
-    engine: Annotated[str | None, typer.Option(help="mesh, built in, or the name or file of an ONNX swapper.")] = None,
+    engine: Engine = None,
     trace: Annotated[Path | None, typer.Option(help="Write what every frame did in every thread, for Perfetto.")] = None,
     json: Annotated[Path | None, typer.Option(help="Write the closing figures as JSON.")] = None,
 ) -> None:
@@ -154,12 +158,13 @@ def identities(remove: Annotated[str | None, typer.Option("--remove", help="Dele
 def demo(
     seconds: Annotated[float, typer.Option(min=1, help="How long.")] = 10.0,
     out: Annotated[Path, typer.Option(help="Folder for swapcam-demo.mp4 and swapcam-demo.png, replaced where they exist.")] = Path(),
+    engine: Engine = None,
 ) -> None:
     """See it work without camera, photo or download: one portrait, moved like a person, wears the face of another."""
     with plainly():
         from realtime.demo import demo as show
 
-        figures, files = show(seconds, out)
+        figures, files = show(seconds, out, engine)
         _summary(figures, files)
 
 

@@ -60,10 +60,10 @@ class Pairs:
         return frame
 
 
-def demo(seconds: float, folder: Path) -> tuple[Statistics, list[Path]]:
+def demo(seconds: float, folder: Path, engine: str | None = None) -> tuple[Statistics, list[Path]]:
     """Run the demonstration into `folder`; the loop's figures and the files written, which replace those of earlier times.
 
-    Preview and virtual camera are used where there are any.  Raises RealtimeError.
+    engine: as in the settings; None: their default.  Preview and virtual camera are used where there are any.  Raises RealtimeError.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -74,7 +74,7 @@ def demo(seconds: float, folder: Path) -> tuple[Statistics, list[Path]]:
     settings = Settings(
         input=AnimatedInput(path=str(target), seconds=seconds),
         outputs=(VirtualCameraOutput(), WindowOutput(mirror=False), RecordingOutput(path=str(video), overwrite=True)),
-        swap=SwapSettings(sources=(str(source),)),
+        swap=SwapSettings(sources=(str(source),), **({"engine": engine} if engine else {})),
     )
     pairs = Pairs(seconds / (_MOMENTS + 1))
     with build(settings, spare_outputs=True, around=(pairs.before, pairs.after)) as loop:

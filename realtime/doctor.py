@@ -23,7 +23,8 @@ _LEAST_DISK = 2**30
 
 def examine() -> list[Check]:
     """Every check, the needed ones first; takes two or three seconds, opens cameras only to ask them."""
-    return [*_python(), *_packages(), *_opencv(), *_mediapipe(), *accelerators(), *_cameras(), *_virtual_camera(), *_screen(), *_machine()]
+    inside = [*_python(), *_packages(), *_opencv(), *_mediapipe(), *accelerators(), *_engines()]
+    return [*inside, *_cameras(), *_virtual_camera(), *_screen(), *_machine()]
 
 
 def status(checks: Sequence[Check]) -> int:
@@ -75,6 +76,17 @@ def _mediapipe() -> Iterator[Check]:
         yield Check("MediaPipe", "warn", f"{_version('mediapipe')}; swapcam is tested with 0.10.21 alone", mend)
     else:
         yield Check("MediaPipe", "ok", "0.10.21 with its models")
+
+
+def _engines() -> Iterator[Check]:
+    from models.generator.shipped import files
+    from models.network import NetworkError
+
+    try:
+        size = sum(path.stat().st_size for path in files())
+        yield Check("engines", "ok", f"mesh; neural with its weights ({size / 1e6:.1f} MB); ONNX swappers: swapcam models list")
+    except (NetworkError, OSError):
+        yield Check("engines", "warn", "mesh; neural is without its weights", "pip install --force-reinstall --no-deps swapcam")
 
 
 def _cameras() -> Iterator[Check]:

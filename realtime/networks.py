@@ -242,4 +242,4 @@ class _Opening:
             raise RealtimeError(f"{held.name}: {error}") from error
 
 
-__all__ = ["BUILT_IN", "NEURAL", "Networks", "engines", "open_detector", "open_networks"]
+__all__ = ["BUILT_IN", "MESH", "NEURAL", "Networks", "engines", "open_detector", "open_networks"]

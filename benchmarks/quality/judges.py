@@ -17,13 +17,17 @@ from models.families.recognisers import Recogniser, open_recogniser
 from models.network import NetworkError
 from models.weights import TABLE
 from realtime.frame import Image, Points, RealtimeError
+from realtime.networks import MESH, NEURAL
 
 Embedding = NDArray[np.float64]
 
 DLIB_SAME = 0.6
 """Euclidean distance of dlib's descriptors below which two faces are one person's, by dlib's own documentation."""
 _DLIB_FILE = "dlib_face_recognition_resnet_model_v1.dat"
+_DLIB_HASH = "55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30"
+"""The sha256 of that file in face_recognition_models 0.3.0: the identity encoder of the engine neural was taught by it."""
 _EXTRA = 'it comes with the extra "eval": pip install "swapcam[eval]".'
+
 
 class Judge(Protocol):
     """One recogniser.  name: for reports.  sha256: of its weights.  distances: whether Euclidean distance is its own measure."""
@@ -114,7 +118,9 @@ def made_with(engine: str) -> frozenset[str]:
     A swapper scores 0.586 under the recogniser that it was trained with and 0.48 under another (SimSwap, as measured by MobileSwap).
     The field's swappers read their source with ArcFace, so none of its files is fair to any of them.
     """
-    rows = () if engine == "mesh" else TABLE
+    if engine == NEURAL:
+        return frozenset({_DLIB_HASH})
+    rows = () if engine == MESH else TABLE
     return frozenset(sha256 for row in rows if row.role == "recogniser" and row.family == "arcface" for sha256 in row.hashes)
 
 

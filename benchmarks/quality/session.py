@@ -18,10 +18,11 @@ from benchmarks.quality.folders import labelled
 from benchmarks.quality.judges import Embedding, Judge, open_judges
 from benchmarks.quality.run import Jury, run
 from benchmarks.quality.stills import photographed
+from models.network import NetworkError
 from models.shelf.store import find, locate
 from realtime.config import Settings
 from realtime.frame import RealtimeError
-from realtime.networks import BUILT_IN
+from realtime.networks import BUILT_IN, NEURAL
 from realtime.settings import Draft
 
 
@@ -69,6 +70,7 @@ class Session:
             settings = _settings([*wish.changes, f"swap.engine={engine}"])
             if engine not in BUILT_IN:
                 find(engine, settings.models.licence)
+            _own(engine)
         cases = photographed(gather(wish.clips, wish.sources, wish.seconds), folder)
         everyone = list({case.source.name: case.source for case in cases}.values())
         known = {store.digest(photo) for source in everyone for photo in source.photos}
@@ -195,8 +197,19 @@ def _models(settings: Settings) -> list[tuple[str, int, int]]:
     """The files that the settings name as models: name, size and time of change, which tell another file of the same name."""
     swap = settings.swap
     names = {swap.engine, *swap.masks, swap.enhancer, swap.points, swap.recogniser, settings.detect.model} - BUILT_IN
-    stats = [(name, locate(name).stat()) for name in sorted(names)]
+    paths = {name: locate(name) for name in sorted(names)} | {path.name: path for path in _own(swap.engine)}
+    stats = [(name, path.stat()) for name, path in paths.items()]
     return [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
+
+
+def _own(engine: str) -> tuple[Path, ...]:
+    """The files of a built-in engine; raises RealtimeError where they are missing."""
+    from models.generator.shipped import files
+
+    try:
+        return files() if engine == NEURAL else ()
+    except NetworkError as error:
+        raise RealtimeError(str(error)) from error
 
 
 def _bare(row: dict[str, Any]) -> dict[str, Any]:
