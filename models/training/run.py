@@ -119,7 +119,8 @@ def train(
         figures = _step(trainer, batch, judges, settings, phase)
         trainer.step += 1
         seen += len(batch.source)
-        if trainer.step % 10 == 0:
+        stopped = stop is not None and stop()
+        if trainer.step % 10 == 0 or stopped:
             # One look at all figures: each would make a GPU wait.
             values = torch.stack(list(figures.values())).tolist()
             if not all(map(math.isfinite, values)):
@@ -129,7 +130,6 @@ def train(
                 tell(trainer.step, dict(zip(figures, values, strict=True)) | {"faces_per_second": seen / (time.perf_counter() - began)})
         if show and trainer.step % settings.show_every == 0:
             show(trainer.step, sheet(trainer.average, data, judges, device))
-        stopped = stop is not None and stop()
         if trainer.step % settings.save_every == 0 or trainer.step == end or stopped:
             checkpoint.save(path, trainer.state(settings))
         if stopped:
