@@ -24,8 +24,6 @@ Plan = tuple[int, tuple[int, ...]]
 """A source and the targets that it is drawn on, by their numbers in the set."""
 
 SOURCES_A_SHARD = 128
-SOURCE_BYTES = 4 * 4 * SIDE**2
-"""On disk, of all that one source is drawn on."""
 # No person is the source more often before everybody was.
 _MOST = 20
 
@@ -183,4 +181,4 @@ def atlas(photos: Sequence[Photo]) -> Atlas | None:
         return None
 
 
-__all__ = ["SOURCE_BYTES", "Large", "atlas", "fingerprint", "guide", "left", "pairs", "plan"]
+__all__ = ["Large", "atlas", "fingerprint", "guide", "left", "pairs", "plan"]

@@ -21,12 +21,14 @@ from models.generator.view import SIDE
 from models.network import NetworkError
 from models.training import shards
 from models.training.layouts import Item
-from models.training.photos import DRAWN, Finder, Photo
+from models.training.photos import Finder, Photo
 from models.training.workers import each
 
 PHOTOS_A_SHARD = 512
 # Bytes on disk of a photo (crop, zones, landmarks, JPEG of the large crop).
 PHOTO_BYTES = 4 * SIDE**2 + 12 * 478 + 30_000
+# And of the four pairs at the most that one source is in.
+SOURCE_BYTES = 4 * 4 * SIDE**2
 # JPEG of this quality cannot be told from the crop after it is made smaller.
 _QUALITY = 95
 _TWICE = "there already"
@@ -80,6 +82,14 @@ def check_disk(out: Path, wanted: int) -> None:
             f"{out} needs about {wanted / 1e9:.1f} GB and its disk has {left / 1e9:.1f} GB left; "
             "make room, take another folder, or give fewer photos or fewer --sources."
         )
+
+
+def estimate(out: Path, new: int, sources: int | None) -> int:
+    """Bytes that so many new photos, and then so many sources in all (None: every photo), will take at the most."""
+    kept = sum(int(shards.about(folder)["counts"].get("kept", 0)) for folder in shards.done(out / "photos"))
+    drawn = sum(len(shards.about(folder).get("sources", ())) for folder in shards.done(out / "pairs"))
+    photos = kept + new
+    return new * PHOTO_BYTES + max(0, (photos if sources is None else min(sources, photos)) - drawn) * SOURCE_BYTES
 
 
 def _order(item: Item) -> tuple[bytes, str]:
@@ -174,4 +184,4 @@ def _jpeg(crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(cv2.imencode(".jpg", crop, full)[1], np.uint8).ravel()
 
 
-__all__ = ["DRAWN", "PHOTO_BYTES", "check_disk", "fresh", "photos"]
+__all__ = ["PHOTO_BYTES", "SOURCE_BYTES", "check_disk", "estimate", "fresh", "photos"]

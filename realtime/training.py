@@ -1,0 +1,223 @@
+"""swapcam train: from folders of photos to weights; prepare, distil, run, show, export."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from realtime.gauges import bar, course, say, stoppable
+from realtime.terminal import heard, plainly
+
+# Everything heavy is imported where it is used, so that --help answers at once.
+if TYPE_CHECKING:
+    import torch
+    from rich.console import Console
+
+app = typer.Typer(name="train", no_args_is_help=True, help="The generator's weights from photos: prepare, distil, run, show, export.")
+
+Set = Annotated[Path, typer.Argument(metavar="SET", help="A set that `prepare` made.")]
+Run = Annotated[Path, typer.Argument(metavar="RUN", help="A folder that `run` trained in.")]
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+
+
+@app.command()
+def prepare(
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Folders of face photos, or of .tar files of them.")],
+    out: Annotated[Path, typer.Option(help="The set: a new folder, or one to go on with or to add to.")],
+    terms: Annotated[str, typer.Option(help="The terms that the photos come under; weights made from them carry these.")] = "",
+    workers: Annotated[int, typer.Option(min=1, help="Processes; what comes out does not depend on it.")] = 2,
+    sources: Annotated[int | None, typer.Option(min=1, help="How many photos are drawn on others; else all.")] = None,
+    unlabelled: Annotated[bool, typer.Option("--unlabelled", help="Folders of an unknown layout are not one person each.")] = False,
+) -> None:
+    """Find, check and align the faces of photos, and draw them on one another; goes on where it was interrupted."""
+    with _said(needs_torch=False) as console:
+        from models.training import pairs, register
+        from models.training import prepare as making
+        from models.training.layouts import find
+        from realtime.frame import RealtimeError
+        from realtime.machine.home import expanded
+
+        out = expanded(out)
+        with _going_on("What is finished is kept; start it again with the same command."), console.status("looking for photos"):
+            found = {folder: find(folder, not unlabelled) for folder in map(expanded, folders)}
+        with _going_on("What is finished is kept; start it again with the same command."), register.preparing(out):
+            known = {origin.folder: origin.terms for origin in register.about(out).origins}
+            items = []
+            for folder, photos in found.items():
+                named = terms or known.get(str(folder.resolve()), "") or _terms(folder, photos.layouts)
+                items += register.add(out, folder, photos, named)
+                say(f"{folder}: {_counted(photos.layouts)}; terms: {named}")
+                for reason, count in photos.left_out.items():
+                    say(f"  left out {count:,}: {reason}")
+            new = making.fresh(out, items)
+            wanted = making.estimate(out, len(new), sources)
+            say(f"{len(items):,} photos, {len(new):,} of them new; {wanted / 1e9:.1f} GB to write to {out}")
+            making.check_disk(out, wanted)
+            with bar(console, "photos") as advance:
+                making.photos(out, items, workers, advance)
+            about = register.count(out)
+            if not about.counts.get("kept"):
+                raise RealtimeError(f"None of the {len(items):,} photos has a face to train on: {_counted(about.counts)}.")
+            with bar(console, "pairs") as advance:
+                pairs.pairs(out, sources, workers=workers, advance=advance)
+            about = register.count(out)
+            say(f"{out}: {_counted(about.counts)}; {about.pairs:,} pairs. Next: swapcam train distil {out}")
+
+
+@app.command()
+def distil(
+    folder: Set,
+    steps: Annotated[int, typer.Option(min=1, help="Of 32 photos.")] = 3000,
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+) -> None:
+    """Teach the identity encoder of a set what its teacher, dlib's recogniser, sees in its photos."""
+    with _said() as console, _going_on("Nothing is kept of it but what the teacher saw."):
+        from models.training import judges
+        from models.training.distil import describe
+        from models.training.distil import distil as teach
+        from realtime.machine.home import expanded
+
+        folder = expanded(folder)
+        with bar(console, "teacher") as advance:
+            count = len(describe(folder, advance))
+        last = 0.0
+        with bar(console, "encoder") as advance:
+
+            def told(step: int, loss: float, agreement: float) -> None:
+                nonlocal last
+                last = agreement
+                advance(step, steps)
+
+            encoder = teach(folder, steps, seed, held=min(512, max(1, count // 10)), advance=told)
+        judges.save_encoder(folder / judges.ENCODER, encoder)
+        say(f"{folder / judges.ENCODER}: mean cosine {last:.3f} with the teacher on photos it was not taught with.")
+
+
+@app.command("run")
+def train(
+    folder: Set,
+    out: Annotated[Path, typer.Option(help="Where the run is kept; where there is one, it goes on.")],
+    config: Annotated[Path | None, typer.Option(help="Settings file; docs/training.md shows every knob.")] = None,
+    set: Annotated[list[str] | None, typer.Option("--set", help="One setting: phases.0.batch=8. Repeatable.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    fresh: Annotated[bool, typer.Option("--fresh", help="Begin a run; a folder that has one is refused.")] = False,
+) -> None:
+    """Train the generator on a set; goes on from the checkpoint in the run's folder, Ctrl-C saves one."""
+    with _said() as console:
+        from models.training import run as loop
+        from models.training import runs
+        from models.training.batches import Batches
+        from models.training.judges import open_judges
+        from realtime.frame import RealtimeError
+        from realtime.machine.home import expanded
+        from realtime.recipe import recipe
+
+        folder, out, config = expanded(folder), expanded(out), config and expanded(config)
+        if fresh and (out / loop.CHECKPOINT).exists():
+            raise RealtimeError(f"{out} has a run already; take another folder, delete that one, or go on with it, without --fresh.")
+        chosen, before = _device(device), runs.about(out)
+        settings = recipe(config, set or [], before.settled() if before and not config else None)
+        data = Batches(folder, settings.shares)
+        with bar(console, "judges") as advance:
+            judges = open_judges(folder, chosen, advance)
+        runs.begin(out, folder, settings)
+        end = settings.phases[-1].until
+        with stoppable() as stop, course(console, out, settings) as told:
+            trainer = loop.train(data, judges, out, settings, chosen, told, lambda step, sheet: runs.picture(out, sheet.numpy()), stop)
+        if trainer.step < end:
+            say(f"Saved at step {trainer.step:,} of {end:,}. Go on with: swapcam train run {folder} --out {out}")
+        else:
+            say(f"Done, {trainer.step:,} steps. Next: swapcam train export {out} --out FOLDER")
+
+
+@app.command()
+def show(folder: Annotated[Path, typer.Argument(metavar="RUN|SET", help="A run's folder, or a set's.")]) -> None:
+    """Say what is in a run (step, settings, last figures) or in a set (photos, what was dropped, terms)."""
+    with _said(needs_torch=False):
+        import yaml
+
+        from models.training import register, runs
+        from realtime.frame import RealtimeError
+        from realtime.machine.home import expanded
+
+        folder = expanded(folder)
+        run = runs.about(folder)
+        if run is not None:
+            figures = ", ".join(f"{name} {value:.4g}" for name, value in run.figures.items())
+            say(f"Run on {run.data}\nTerms of the photos: {run.terms or 'not stated'}")
+            say(f"Step {run.step:,} of {run.settled().phases[-1].until:,}: {figures or 'no figures yet'}")
+            say(yaml.safe_dump(run.settings, sort_keys=False).rstrip())
+        elif (folder / "photos").is_dir():
+            about = register.about(folder)
+            say(f"Set: {_counted(about.counts)}; {about.pairs:,} pairs\nTerms of the photos: {about.terms or 'not stated'}")
+            for origin in about.origins:
+                say(f"From {origin.folder}: {_counted(origin.layouts)}")
+        else:
+            raise RealtimeError(f"{folder} is neither a run nor a set; expected what `swapcam train run` or `prepare` made.")
+
+
+@contextmanager
+def _said(needs_torch: bool = True) -> Iterator[Console]:
+    """As plainly; also what training finds wrong with the user's files, disk or settings, in one sentence."""
+    with plainly() as console:
+        from importlib.util import find_spec
+
+        from realtime.frame import RealtimeError
+
+        if needs_torch and find_spec("torch") is None:
+            raise RealtimeError("Training needs PyTorch: pip install 'swapcam[train]'.")
+        try:
+            yield console
+        except (ValueError, FloatingPointError) as error:
+            raise RealtimeError(f"{error}.") from error
+        except OSError as error:
+            raise RealtimeError(f"{error.filename}: {error.strerror}." if error.strerror and error.filename else f"{error}.") from error
+
+
+@contextmanager
+def _going_on(words: str) -> Iterator[None]:
+    """Say what became of the work where Ctrl-C ends it."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        with heard():
+            typer.echo(f"Stopped. {words}", err=True)
+        raise
+
+
+def _device(name: str) -> torch.device:
+    import torch
+
+    from realtime.frame import RealtimeError
+
+    if name not in ("auto", "cpu", "cuda"):
+        raise RealtimeError(f"--device {name} is unknown; expected auto, cpu or cuda.")
+    there = torch.cuda.is_available()
+    if name == "cuda" and not there:
+        raise RealtimeError("PyTorch finds no CUDA device here; take --device cpu, or install the CUDA build of PyTorch and its driver.")
+    return torch.device("cuda" if there and name != "cpu" else "cpu")
+
+
+def _terms(folder: Path, layouts: Mapping[str, int]) -> str:
+    """The terms of a folder's photos, asked for."""
+    from models.training.layouts import TERMS
+    from realtime.frame import RealtimeError
+
+    known = "; ".join(dict.fromkeys(f"{layout}: {TERMS[layout]}" for layout in layouts if layout in TERMS))
+    if not sys.stdin.isatty():
+        example = known or "own photos, everybody in them agreed"
+        raise RealtimeError(f'Under which terms do the photos of {folder} come? Weights carry them; say them with --terms, as "{example}".')
+    said = typer.prompt(f"Under which terms do the photos of {folder} come? Weights carry them", default=known or None, err=True)
+    return str(said)
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count:,}" for name, count in counts.items()) or "nothing"
+
+
+__all__ = ["app"]
