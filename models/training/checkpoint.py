@@ -32,12 +32,18 @@ def save(path: Path, state: dict[str, Any]) -> None:
 
 def load(path: Path, architecture: dict[str, Any]) -> dict[str, Any]:
     """What `save` wrote.  Raises ValueError for another file, another format or networks of another architecture."""
+    state = read(path)
+    if state.get("architecture") != architecture:
+        raise ValueError(f"{path}: got a checkpoint of {state.get('architecture')}, expected {architecture}; use its settings or another folder")
+    return state
+
+
+def read(path: Path) -> dict[str, Any]:
+    """What `save` wrote, of any architecture.  Raises ValueError for another file or another format."""
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
         raise ValueError(f"{path}: cannot be read as a checkpoint ({error})") from error
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         raise ValueError(f"{path}: got no checkpoint of format {FORMAT}")
-    if state.get("architecture") != architecture:
-        raise ValueError(f"{path}: got a checkpoint of {state.get('architecture')}, expected {architecture}; use its settings or another folder")
     return state
