@@ -9,7 +9,7 @@ import functools
 import zlib
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -48,8 +48,8 @@ class Batch:
 
     def to(self, device: torch.device) -> Batch:
         """The same on another device."""
-        moved = {field.name: getattr(self, field.name) for field in fields(self)}
-        return Batch(**{name: value.to(device) if isinstance(value, Tensor) else value for name, value in moved.items()})
+        values: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
+        return Batch(**{name: value.to(device) if isinstance(value, Tensor) else value for name, value in values.items()})
 
 
 class Pieces(NamedTuple):
@@ -137,7 +137,7 @@ def assemble(pieces: Pieces, side: int, random: torch.Generator | None) -> Batch
         landmarks = torch.cat([(landmarks[..., :2] + 0.5) * (side / SIDE) - 0.5, landmarks[..., 2:] * (side / SIDE)], dim=-1)
     mirrored = torch.zeros(len(zone), dtype=torch.bool, device=zone.device)
     if random is not None:
-        parts[:3] = _vary(*parts[:3], random)
+        parts[:3] = _vary(parts[0], parts[1], parts[2], random)
         mirrored = torch.rand(len(zone), generator=random, device=zone.device) < 0.5
     target, drawn, mask, skin, feature, face = (torch.where(mirrored[:, None, None, None], part.flip(-1), part) for part in parts)
     shown = see(target, drawn, mask, skin, face)

@@ -1,18 +1,24 @@
-"""A training run on disk: everything that is needed to go on as if nothing had happened, written whole or not at all."""
+"""A training run on disk: everything that is needed to go on as if nothing had happened, written whole or not at all.
+
+format, architecture, set: what it belongs to.  step, generator, average, discriminator, optimiser, opponent: where it is.
+At the default widths about 16 MB, of which the optimisers' two moments of every weight are two thirds.
+"""
 
 from __future__ import annotations
 
 import os
 import pickle
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
 FORMAT = 1
+_UNREADABLE = (OSError, RuntimeError, ValueError, TypeError, AttributeError, KeyError, EOFError, pickle.UnpicklingError)
 
 
-def save(path: Path, state: dict[str, Any]) -> None:
+def save(path: Path, state: Mapping[str, Any]) -> None:
     """Write a checkpoint; the previous one stays as it is until the new one lies on disk whole.
 
     Raises OSError, with the previous checkpoint kept and nothing half-written left.
@@ -27,23 +33,57 @@ def save(path: Path, state: dict[str, Any]) -> None:
     except (OSError, RuntimeError) as error:
         part.unlink(missing_ok=True)
         # torch says RuntimeError where its writer met a full disk.
-        raise OSError(f"{path}: the checkpoint could not be written ({error}); the one before it is kept, make room and start again") from error
+        raise OSError(f"{path}: the checkpoint could not be written ({_first(error)}); {_kept(path)}, make room and start again") from error
 
 
-def load(path: Path, architecture: dict[str, Any]) -> dict[str, Any]:
-    """What `save` wrote.  Raises ValueError for another file, another format or networks of another architecture."""
+def load(path: Path, architecture: Mapping[str, Any], photos: Mapping[str, int] | None = None) -> dict[str, Any]:
+    """What `save` wrote.  photos: of the set that it has to have been trained on, None for any.
+
+    Raises ValueError for another file, another format, networks of another architecture, or another set.
+    """
     state = read(path)
     if state.get("architecture") != architecture:
-        raise ValueError(f"{path}: got a checkpoint of {state.get('architecture')}, expected {architecture}; use its settings or another folder")
+        got = state.get("architecture")
+        raise ValueError(f"{path}: got a checkpoint of {got}, expected {dict(architecture)}; use its settings or another folder")
+    # Checkpoints of the first version do not say what they were trained on.
+    known = state.get("set")
+    if photos is not None and known is not None and known != photos:
+        what = "by another identity encoder" if {**known, "encoder": photos.get("encoder")} == photos else "with other photos"
+        raise ValueError(
+            f"{path}: this checkpoint was trained {what} ({_told(known)}; got {_told(photos)}); "
+            "use that set, another folder, or other_set: true in the settings to go on all the same"
+        )
     return state
+
+
+def reached(path: Path) -> int:
+    """The step of a checkpoint, 0 where there is none.  Raises ValueError for another file."""
+    return int(read(path)["step"]) if path.exists() else 0
 
 
 def read(path: Path) -> dict[str, Any]:
-    """What `save` wrote, of any architecture.  Raises ValueError for another file or another format."""
+    """What `save` wrote, of any architecture: the export takes it as it is.  Raises ValueError for another file or format."""
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
-        raise ValueError(f"{path}: cannot be read as a checkpoint ({error})") from error
+    except _UNREADABLE as error:
+        raise ValueError(f"{path}: cannot be read as a checkpoint ({_first(error)}); delete it or use another folder") from error
     if not isinstance(state, dict) or state.get("format") != FORMAT:
-        raise ValueError(f"{path}: got no checkpoint of format {FORMAT}")
+        got = f"format {state.get('format')}" if isinstance(state, dict) else type(state).__name__
+        raise ValueError(f"{path}: got {got}, expected a checkpoint of format {FORMAT}; delete it or use another folder")
     return state
+
+
+def _first(error: BaseException) -> str:
+    """The first sentence of what torch says at length."""
+    return (str(error).splitlines() or [type(error).__name__])[0].split(". ")[0]
+
+
+def _kept(path: Path) -> str:
+    return "the one before it is kept" if path.exists() else "there is none before it"
+
+
+def _told(known: Mapping[str, int]) -> str:
+    return f"{known.get('photos')} photos, {known.get('pairs')} pairs, check {known.get('check', 0):08x}"
+
+
+__all__ = ["FORMAT", "load", "reached", "read", "save"]

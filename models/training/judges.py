@@ -15,8 +15,8 @@ from models.network import NetworkError
 from models.training import shards
 from models.training.distil import describe, pictures_of
 from models.training.networks import IdentityEncoder
-from models.training.run import Judges
 from models.training.teacher import Teacher
+from models.training.trainer import Judges
 
 ENCODER, VECTORS = "encoder.pt", "vectors.npz"
 _BATCH = 64

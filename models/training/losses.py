@@ -1,19 +1,28 @@
-"""What the generator is asked for."""
+"""What the generator is asked for.
+
+Where several processes train together, a mean over some of the pictures of a batch is over those of all processes.
+"""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, distributed
 from torch.nn import functional
 
 from models.training.batches import Batch, blur, skin_light
 from models.training.networks import IdentityEncoder
-from models.training.settings import Weights
+from models.training.teacher import look
+from models.training.trainer import Judges, half, processes
+
+if TYPE_CHECKING:
+    from models.training.settings import Weights
 
 # Two photos of one person do not match hair by hair: finer than this share of the crop they are not compared pixel by pixel.
 _BLURRED = 1 / 48
+# A moment seen again lies up to so many pixels aside, and differs by this much noise.
+_ASIDE, _NOISE = 0.75, 0.01
 
 
 class Made(NamedTuple):
@@ -22,6 +31,13 @@ class Made(NamedTuple):
     face: Tensor
     alpha: Tensor
     whole: Tensor
+
+
+class Again(NamedTuple):
+    """The first k moments of a batch seen again: view (k, 7, s, s), and grid (k, s, s, 2), where each of its pixels was before."""
+
+    view: Tensor
+    grid: Tensor
 
 
 def compose(face: Tensor, alpha: Tensor, batch: Batch) -> Made:
@@ -54,10 +70,11 @@ def losses(made: Made, batch: Batch, encoder: IdentityEncoder) -> dict[str, Tens
         "structure": _mean(kept, 1 - batch.itself),
         "residual": (residual.abs() * inside).mean(),
     }
-    with torch.no_grad():
-        wanted = encoder.features(batch.target)[:3]
-    features = sum((a - b).abs().mean(dim=(1, 2, 3)) for a, b in zip(encoder.features(made.whole)[:3], wanted, strict=True))
-    assert isinstance(features, Tensor)
+    with half(made.whole.device):
+        with torch.no_grad():
+            wanted = encoder.features(batch.target)[:3]
+        got = encoder.features(made.whole)[:3]
+    features = torch.stack([(a.float() - b.float()).abs().mean(dim=(1, 2, 3)) for a, b in zip(got, wanted, strict=True)]).sum(dim=0)
     found["features"] = _mean(features, batch.true)
     return found
 
@@ -70,6 +87,45 @@ def total(found: dict[str, Tensor], weights: Weights) -> Tensor:
 def likeness(embedded: Tensor, source: Tensor) -> Tensor:
     """1 - cosine of embeddings (n, k), mean over the batch."""
     return 1 - functional.cosine_similarity(embedded, source, dim=1).mean()
+
+
+def identity(whole: Tensor, batch: Batch, judges: Judges) -> Tensor:
+    """How far the teacher finds the results from their sources; mirrored pictures are turned back first.
+
+    Raises ValueError without a teacher.
+    """
+    if judges.teacher is None or judges.wanted is None:
+        raise ValueError("got an identity loss without a teacher, expected the extra `train`, or phases with identity 0")
+    # Who it is shows on strangers: on the same person the target itself says it.
+    rows = torch.nonzero(batch.true == 0)[:, 0]
+    count = _everywhere(torch.tensor(float(len(rows)), device=whole.device))
+    if not len(rows):
+        return whole.sum() * 0
+    seen = torch.where(batch.mirrored[rows][:, None, None, None], whole[rows].flip(-1), whole[rows])
+    crops = look(seen, batch.landmarks[rows])
+    with half(whole.device):
+        found = judges.teacher(crops)
+    return likeness(found.float(), judges.wanted[batch.source[rows.cpu().numpy()]].to(whole.device)) * (len(rows) / count)
+
+
+def again(batch: Batch, random: torch.Generator) -> Again:
+    """A quarter of the moments of a batch seen again, a fraction of a pixel aside and through other noise."""
+    device, rows = batch.view.device, min(len(batch.view), max(2, len(batch.view) // 4))
+    shift = torch.zeros(rows, 2, 3, device=device)
+    shift[:, 0, 0] = shift[:, 1, 1] = 1
+    shift[:, :, 2] = (2 * torch.rand(rows, 2, generator=random, device=device) - 1) * (2 * _ASIDE / batch.view.shape[-1])
+    grid = functional.affine_grid(shift, list(batch.view[:rows].shape), align_corners=False)
+    seen = functional.grid_sample(batch.view[:rows], grid, padding_mode="border", align_corners=False)
+    noise = torch.randn(seen[:, :6].shape, generator=random, device=device)
+    return Again(torch.cat([seen[:, :6] + _NOISE * noise, seen[:, 6:]], dim=1), grid)
+
+
+def steady(face: Tensor, later: Tensor, batch: Batch, seen: Again) -> Tensor:
+    """How much what the network adds to the guide changes from a batch's faces to those of its moments seen again, `later`."""
+    # The guide's own change is not the network's fault.
+    added = face[: len(later)] - batch.view[: len(later), 3:6]
+    before = functional.grid_sample(added, seen.grid, padding_mode="border", align_corners=False)
+    return (later - seen.view[:, 3:6] - before.detach()).abs().mul(seen.view[:, 6:]).mean()
 
 
 def hinge(real: list[Tensor], made: list[Tensor]) -> Tensor:
@@ -90,7 +146,14 @@ def _fine(picture: Tensor) -> Tensor:
 
 def _mean(values: Tensor, say: Tensor) -> Tensor:
     """Mean of values (n,) weighted by (n,); 0 without any weight."""
-    return (values * say).sum() / say.sum().clamp_min(1.0)
+    return (values * say).sum() / _everywhere(say.sum())
 
 
-__all__ = ["Made", "compose", "convincing", "hinge", "likeness", "losses", "total"]
+def _everywhere(count: Tensor) -> Tensor:
+    """How many there are for each process, at least one in all: what sums are divided by, so that their mean over processes is right."""
+    if processes() > 1:
+        distributed.all_reduce(count)
+    return count.clamp_min(1.0) / processes()
+
+
+__all__ = ["Again", "Made", "again", "compose", "convincing", "hinge", "identity", "likeness", "losses", "steady", "total"]

@@ -7,6 +7,7 @@ it relights and composes rather than invents, and is small enough for one proces
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import torch
@@ -38,10 +39,11 @@ class IdentityEncoder(nn.Module):
 
     def __init__(self, widths: Sequence[int] = (32, 64, 128, 256)) -> None:
         super().__init__()
-        self.stem = nn.Sequential(nn.Conv2d(3, widths[0], 4, stride=4, bias=False), nn.BatchNorm2d(widths[0]), nn.ReLU(), Residual(widths[0]))
+        first = nn.Conv2d(3, widths[0], 4, stride=4, bias=False)
+        self.stem = nn.Sequential(first, nn.BatchNorm2d(widths[0]), nn.ReLU(), Residual(widths[0]))
         self.levels = nn.ModuleList(
             nn.Sequential(nn.Conv2d(a, b, 2, stride=2, bias=False), nn.BatchNorm2d(b), nn.ReLU(), Residual(b))
-            for a, b in zip(widths, widths[1:], strict=False)
+            for a, b in itertools.pairwise(widths)
         )
         self.flat = nn.Sequential(nn.Conv2d(widths[-1], 64, 1, bias=False), nn.BatchNorm2d(64), nn.Flatten(), nn.Linear(64 * 16, IDENTITY))
 
@@ -61,10 +63,11 @@ class AttributeEncoder(nn.Module):
 
     def __init__(self, widths: Sequence[int]) -> None:
         super().__init__()
-        self.stem = nn.Sequential(nn.Conv2d(4 * CHANNELS, widths[0], 3, padding=1, bias=False), nn.BatchNorm2d(widths[0]), nn.ReLU(), Residual(widths[0]))
+        first = nn.Conv2d(4 * CHANNELS, widths[0], 3, padding=1, bias=False)
+        self.stem = nn.Sequential(first, nn.BatchNorm2d(widths[0]), nn.ReLU(), Residual(widths[0]))
         self.levels = nn.ModuleList(
             nn.Sequential(nn.Conv2d(a, b, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(b), nn.ReLU(), Residual(b))
-            for a, b in zip(widths, widths[1:], strict=False)
+            for a, b in itertools.pairwise(widths)
         )
 
     def forward(self, view: Tensor) -> list[Tensor]:
@@ -106,7 +109,8 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, attributes: Tensor, identity: Tensor) -> Tensor:
         inner = self.in_conv(functional.relu(self.first(x, attributes, identity)))
-        return self.shortcut(x) + self.out_conv(functional.relu(self.second(inner, attributes, identity)))
+        made: Tensor = self.shortcut(x) + self.out_conv(functional.relu(self.second(inner, attributes, identity)))
+        return made
 
 
 class Generator(nn.Module):

@@ -1,92 +1,42 @@
 """The training loop, top to bottom: batches in, a checkpoint and its curves out.
 
 A step is a function of the checkpoint before it and its own number alone, so that a run that was killed goes on exactly.
-Several GPUs: `torchrun --nproc-per-node=N -m models.training.run SET OUT [CONFIG]`.
+Several GPUs: `torchrun --nproc-per-node=N -m models.training.run SET OUT [CONFIG]`; on CUDA batch statistics are those of all
+processes (SyncBatchNorm), on CPU each keeps its own and the first process's are written.
 """
 
 from __future__ import annotations
 
 import math
+import os
+import signal
+import sys
+import threading
 import time
-from collections.abc import Callable
-from copy import deepcopy
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import Tensor, distributed, nn
 
+from models.network import NetworkError
 from models.training import checkpoint, losses
 from models.training.batches import Batch, Batches
-from models.training.distil import pictures_of
-from models.training.networks import Discriminator, Generator, IdentityEncoder
-from models.training.settings import Phase, TrainSettings
-from models.training.teacher import Teacher, look
+from models.training.curves import Curves, sheet
+from models.training.networks import IdentityEncoder  # noqa: F401  whoever trains needs one
+from models.training.trainer import Judges, Trainer, agreed, architecture, half, make, processes, rank
+
+if TYPE_CHECKING:
+    # Not needed to run: a machine that only trains has no pydantic.
+    from models.training.settings import Phase, TrainSettings, Weights
 
 CHECKPOINT = "checkpoint.pt"
-
-
-@dataclass(slots=True)
-class Trainer:
-    """The networks and their optimisers; average: the generator's moving average, which is what is exported."""
-
-    generator: nn.Module
-    average: Generator
-    discriminator: nn.Module
-    optimiser: torch.optim.Optimizer
-    opponent: torch.optim.Optimizer
-    step: int = 0
-
-    def state(self, settings: TrainSettings) -> dict[str, Any]:
-        return {
-            "architecture": architecture(settings),
-            "step": self.step,
-            "generator": self.generator.state_dict(),
-            "average": self.average.state_dict(),
-            "discriminator": self.discriminator.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "opponent": self.opponent.state_dict(),
-        }
-
-    def restore(self, state: dict[str, Any]) -> None:
-        for name in ("generator", "average", "discriminator", "optimiser", "opponent"):
-            getattr(self, name).load_state_dict(state[name])
-        self.step = int(state["step"])
-
-
-def architecture(settings: TrainSettings) -> dict[str, Any]:
-    """What two checkpoints must share for one to go on from the other."""
-    return {"widths": list(settings.widths)}
-
-
-def make(settings: TrainSettings, device: torch.device) -> Trainer:
-    """Fresh networks, the same for the same seed."""
-    torch.manual_seed(settings.seed)
-    generator = Generator(settings.widths).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    discriminator = Discriminator().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    rate = settings.phases[0].rate
-    return Trainer(
-        generator,
-        deepcopy(generator).eval().requires_grad_(False),
-        discriminator,
-        torch.optim.Adam(generator.parameters(), rate, betas=(0.5, 0.99)),
-        torch.optim.Adam(discriminator.parameters(), rate, betas=(0.0, 0.99)),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Judges:
-    """Frozen networks: encoder conditions the generator and lends its features, teacher (None without) says who a face is.
-
-    vectors: (photos, 128) of the encoder.  wanted: (photos, 128) of the teacher.
-    """
-
-    encoder: IdentityEncoder
-    vectors: Tensor
-    teacher: Teacher | None
-    wanted: Tensor | None
+TOLD = 10
+"""Figures are looked at every so many steps: each look makes a GPU wait."""
+_WARM = 200
 
 
 def train(
@@ -101,65 +51,69 @@ def train(
 ) -> Trainer:
     """Train until the last phase ends, from the checkpoint in `out` where there is one.
 
-    tell: told the step and its figures every ten steps.  show: told the step and a picture (3, h, w) RGB 0..1 at times.
-    stop: asked after every step; where it says so, the step is saved and the run returns.
-    Raises ValueError for a checkpoint of another architecture, FloatingPointError when a loss is no number (the last good
-    checkpoint stays), OSError when the disk is full (likewise).
+    tell: told the step and its figures every ten steps and at the last.  show: told the step and a picture (3, h, w) RGB 0..1 at times.
+    stop: asked after every step; where it says so, the step is saved and the run returns; by default SIGINT and SIGTERM say so.
+    Raises ValueError for a checkpoint of another architecture or of other photos, FloatingPointError when a loss is no number
+    (the last good checkpoint stays), OSError when the disk is full (likewise).
     """
-    out.mkdir(parents=True, exist_ok=True)
-    path = out / CHECKPOINT
-    trainer = make(settings, device)
+    path, end = out / CHECKPOINT, settings.phases[-1].until
+    judges, trainer = judges.to(device), make(settings, device)
+    about = {"architecture": architecture(settings), "set": {**data.about(), "encoder": judges.check()}}
     if path.exists():
-        trainer.restore(checkpoint.load(path, architecture(settings)))
-    end = settings.phases[-1].until
-    began, seen = time.perf_counter(), 0
-    while trainer.step < end:
-        phase = settings.phase(trainer.step)
-        batch = _batch(data, settings, phase, trainer.step, device)
-        figures = _step(trainer, batch, judges, settings, phase)
-        trainer.step += 1
-        seen += len(batch.source)
-        stopped = stop is not None and stop()
-        if trainer.step % 10 == 0 or stopped:
-            # One look at all figures: each would make a GPU wait.
-            values = torch.stack(list(figures.values())).tolist()
-            if not all(map(math.isfinite, values)):
-                named = ", ".join(name for name, value in zip(figures, values, strict=True) if not math.isfinite(value))
-                raise FloatingPointError(f"step {trainer.step}: {named} is no number; {path} holds the last good step, lower the rate")
-            if tell:
-                tell(trainer.step, dict(zip(figures, values, strict=True)) | {"faces_per_second": seen / (time.perf_counter() - began)})
-        if show and trainer.step % settings.show_every == 0:
-            show(trainer.step, sheet(trainer.average, data, judges, device))
-        if trainer.step % settings.save_every == 0 or trainer.step == end or stopped:
-            checkpoint.save(path, trainer.state(settings))
-        if stopped:
-            break
+        trainer.restore(checkpoint.load(path, about["architecture"], None if settings.other_set else about["set"]))
+    out.mkdir(parents=True, exist_ok=True)
+    watch = _Watch(path)
+    with stopping() if stop is None else nullcontext(stop) as asked:
+        for batch in ahead(lambda number: _batch(data, settings, number), trainer.step, end):
+            phase = settings.phase(trainer.step)
+            trainer.set_rate(rate(settings, trainer.step))
+            random = torch.Generator(device).manual_seed(_seed(settings, trainer.step))
+            figures = step(trainer, batch.to(device), judges, settings.weights, phase, random)
+            trainer.follow(settings.average)
+            trainer.step += 1
+            watch.see(trainer.step, figures, len(batch.source))
+            ending = agreed(asked(), device) or trainer.step == end
+            saving = ending or trainer.step % settings.save_every == 0
+            if saving or trainer.step % TOLD == 0:
+                values = watch.look()
+                if tell and rank() == 0 and (ending or trainer.step % TOLD == 0):
+                    tell(trainer.step, values)
+            if show and rank() == 0 and trainer.step % settings.show_every == 0:
+                show(trainer.step, sheet(trainer.average, data, judges, device))
+            if saving and rank() == 0:
+                _save(path, trainer, about)
+            if ending:
+                break
     return trainer
 
 
-def _batch(data: Batches, settings: TrainSettings, phase: Phase, step: int, device: torch.device) -> Batch:
-    rows = data.rows((settings.seed, step), phase.batch)
-    return data(rows, phase.side, settings.seed * 1_000_003 + step).to(device)
+def step(trainer: Trainer, batch: Batch, judges: Judges, weights: Weights, phase: Phase, random: torch.Generator) -> dict[str, Tensor]:
+    """One step of the generator and, once it may judge, one of the discriminator; the figures are still on the device.
 
-
-def _step(trainer: Trainer, batch: Batch, judges: Judges, settings: TrainSettings, phase: Phase) -> dict[str, Tensor]:
-    """One step of the generator and, once it may judge, one of the discriminator; the figures are still on the device."""
-    _set_rate(trainer, settings)
-    identity = judges.vectors[batch.source].to(batch.view.device)
-    with torch.autocast(batch.view.device.type, torch.bfloat16, enabled=batch.view.device.type == "cuda"):
-        face, alpha = trainer.generator(batch.view.contiguous(memory_format=torch.channels_last), identity)
-    made = losses.compose(face.float(), alpha.float(), batch)
+    random: what the losses draw from, on that device.
+    """
+    device, count = batch.view.device, len(batch.view)
+    view, identity = batch.view, judges.vectors[batch.source]
+    seen = losses.again(batch, random) if phase.steady else None
+    if seen:
+        # In one batch: apart, the two would differ by their batch statistics most of all.
+        view, identity = torch.cat([view, seen.view]), torch.cat([identity, identity[: len(seen.view)]])
+    with half(device):
+        faces, alpha = trainer.draw(view.contiguous(memory_format=torch.channels_last), identity)
+    faces = faces.float()
+    made = losses.compose(faces[:count], alpha[:count].float(), batch)
     found = losses.losses(made, batch, judges.encoder)
-    loss = losses.total(found, settings.weights)
-    if phase.identity and judges.teacher is not None and judges.wanted is not None:
-        found["identity"] = _identity(made.whole, batch, judges)
+    loss = losses.total(found, weights)
+    if phase.identity:
+        found["identity"] = losses.identity(made.whole, batch, judges)
         loss = loss + phase.identity * found["identity"]
-    if phase.steady:
-        found["steady"] = _steady(trainer.generator, batch, identity, face)
+    if seen:
+        found["steady"] = losses.steady(made.face, faces[count:], batch, seen)
         loss = loss + phase.steady * found["steady"]
     if phase.adversarial:
         trainer.discriminator.requires_grad_(False)
-        found["adversarial"] = losses.convincing(trainer.discriminator(made.whole))
+        with half(device):
+            found["adversarial"] = losses.convincing(trainer.discriminator(made.whole))
         loss = loss + phase.adversarial * found["adversarial"]
     trainer.optimiser.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
@@ -167,73 +121,132 @@ def _step(trainer: Trainer, batch: Batch, judges: Judges, settings: TrainSetting
     trainer.optimiser.step()
     if phase.adversarial:
         trainer.discriminator.requires_grad_(True)
-        found["opponent"] = losses.hinge(trainer.discriminator(batch.target), trainer.discriminator(made.whole.detach()))
+        with half(device):
+            found["opponent"] = losses.hinge(trainer.judge(batch.target), trainer.judge(made.whole.detach()))
         trainer.opponent.zero_grad(set_to_none=True)
         found["opponent"].backward()  # type: ignore[no-untyped-call]
         trainer.opponent.step()
-    _follow(trainer, settings.average)
     return {"total": loss.detach(), **{name: value.detach() for name, value in found.items()}}
 
 
-def _identity(whole: Tensor, batch: Batch, judges: Judges) -> Tensor:
-    """How far the teacher finds the results from their sources; mirrored pictures are turned back first."""
-    assert judges.teacher is not None
-    assert judges.wanted is not None
-    # Who it is shows on strangers: on the same person the target itself says it.
-    rows = torch.nonzero(batch.true == 0)[:, 0]
-    if not len(rows):
-        return whole.sum() * 0
-    seen = torch.where(batch.mirrored[rows][:, None, None, None], whole[rows].flip(-1), whole[rows])
-    found = judges.teacher(look(seen, batch.landmarks[rows]))
-    return losses.likeness(found, judges.wanted[batch.source[rows.cpu().numpy()]].to(whole.device))
-
-
-def _steady(generator: nn.Module, batch: Batch, identity: Tensor, face: Tensor) -> Tensor:
-    """How much the face changes when the same moment is seen again a fraction of a pixel aside and through other noise."""
-    rows = max(2, len(batch.view) // 4)
-    shift = torch.zeros(rows, 2, 3, device=face.device)
-    shift[:, 0, 0] = shift[:, 1, 1] = 1
-    shift[:, :, 2] = (torch.rand(rows, 2, device=face.device) - 0.5) * 3 / batch.view.shape[-1]
-    grid = functional.affine_grid(shift, list(batch.view[:rows].shape), align_corners=False)
-    again = functional.grid_sample(batch.view[:rows], grid, padding_mode="border", align_corners=False)
-    again = torch.cat([again[:, :6] + 0.01 * torch.randn_like(again[:, :6]), again[:, 6:]], dim=1)
-    # Only what the network adds: the guide's own change is not its fault.
-    before = functional.grid_sample(face[:rows] - batch.view[:rows, 3:6], grid[..., :2], padding_mode="border", align_corners=False)
-    return (generator(again, identity[:rows])[0] - again[:, 3:6] - before.detach()).abs().mul(again[:, 6:]).mean()
-
-
-def _set_rate(trainer: Trainer, settings: TrainSettings) -> None:
-    """Warm up over 200 steps, then fall by a cosine to a twentieth within each phase."""
+def rate(settings: TrainSettings, number: int) -> float:
+    """The learning rate of a step: it warms up at the start of each phase, and falls by a cosine to a twentieth in the last."""
     starts = [0, *(phase.until for phase in settings.phases)]
-    index = next((k for k, phase in enumerate(settings.phases) if trainer.step < phase.until), len(settings.phases) - 1)
-    part = (trainer.step - starts[index]) / max(1, starts[index + 1] - starts[index])
+    index = next((k for k, phase in enumerate(settings.phases) if number < phase.until), len(settings.phases) - 1)
+    part = (number - starts[index]) / max(1, starts[index + 1] - starts[index])
     last = index == len(settings.phases) - 1
     fall = 0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * part)) if last else 1.0
-    rate = settings.phases[index].rate * fall * min(1.0, (trainer.step - starts[index] + 1) / 200)
-    for optimiser in (trainer.optimiser, trainer.opponent):
-        for group in optimiser.param_groups:
-            group["lr"] = rate
+    return settings.phases[index].rate * fall * min(1.0, (number - starts[index] + 1) / _WARM)
 
 
-@torch.no_grad()
-def _follow(trainer: Trainer, average: float) -> None:
-    """The moving average takes in the generator; early, when that changes fast, more of it."""
-    rate = min(average, (1 + trainer.step) / (10 + trainer.step))
-    own = cast(Generator, getattr(trainer.generator, "module", trainer.generator))
-    for kept, new in zip(trainer.average.state_dict().values(), own.state_dict().values(), strict=True):
-        if kept.is_floating_point():
-            kept.lerp_(new, 1 - rate)
-        else:
-            kept.copy_(new)
+def ahead(prepare: Callable[[int], Batch], first: int, last: int) -> Iterator[Batch]:
+    """The batches of steps, each made while the step before it runs."""
+    with ThreadPoolExecutor(1, "batches") as worker:
+        coming = worker.submit(prepare, first)
+        for number in range(first, last):
+            batch = coming.result()
+            if number + 1 < last:
+                coming = worker.submit(prepare, number + 1)
+            yield batch
 
 
-@torch.no_grad()
-def sheet(generator: Generator, data: Batches, judges: Judges, device: torch.device, count: int = 8, side: int = 128) -> Tensor:
-    """A picture (3, h, w) RGB 0..1: source, target, guide, face set in, alpha; a row for each of some pairs."""
-    batch = data(data.rows((1, 2, 3), count), side, None).to(device)
-    generator.eval()
-    face, alpha = generator(batch.view, judges.vectors[batch.source].to(device))
-    made = losses.compose(face, alpha, batch)
-    source = functional.interpolate(pictures_of(data.photos, batch.source).to(device), (side, side), mode="area")
-    columns = [source, batch.target, batch.view[:, 3:6], made.whole, alpha.expand(-1, 3, -1, -1)]
-    return torch.cat([torch.cat(list(column), dim=1) for column in columns], dim=2)
+@contextmanager
+def stopping() -> Iterator[Callable[[], bool]]:
+    """Whether SIGINT or SIGTERM came meanwhile, instead of what they do; a second one does it.  Deaf outside the main thread."""
+    came = threading.Event()
+    before: dict[int, Any] = {}
+
+    def hear(number: int, frame: object) -> None:
+        came.set()
+        signal.signal(number, before[number])
+
+    if threading.current_thread() is threading.main_thread():
+        before = {number: signal.signal(number, hear) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield came.is_set
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class _Watch:
+    """Figures as they come, looked at together; raises FloatingPointError for the first that is no number."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._began, self._faces = time.perf_counter(), 0
+        self._kept: list[tuple[int, dict[str, Tensor]]] = []
+
+    def see(self, number: int, figures: dict[str, Tensor], faces: int) -> None:
+        self._kept.append((number, figures))
+        self._faces += faces * processes()
+
+    def look(self) -> dict[str, float]:
+        """The figures of the last step, and faces a second so far."""
+        kept, self._kept = self._kept, []
+        flat = iter(torch.stack([value.float() for _, figures in kept for value in figures.values()]).tolist())
+        values: dict[str, float] = {}
+        for number, figures in kept:
+            values = {name: next(flat) for name in figures}
+            _refuse(self._path, number, [name for name, value in values.items() if not math.isfinite(value)])
+        return values | {"faces_per_second": self._faces / (time.perf_counter() - self._began)}
+
+
+def _save(path: Path, trainer: Trainer, about: dict[str, Any]) -> None:
+    broken = trainer.broken()
+    _refuse(path, trainer.step, [broken] if broken else [])
+    checkpoint.save(path, {**about, **trainer.state()})
+
+
+def _refuse(path: Path, number: int, names: list[str]) -> None:
+    if names:
+        where = f"{path} holds the last good step" if path.exists() else "nothing was saved yet"
+        raise FloatingPointError(f"step {number}: {', '.join(names)} is no number; {where}, go on with a lower rate")
+
+
+def _batch(data: Batches, settings: TrainSettings, number: int) -> Batch:
+    phase = settings.phase(number)
+    seed = (settings.seed, number, rank()) if rank() else (settings.seed, number)
+    return data(data.rows(seed, phase.batch), phase.side, _seed(settings, number))
+
+
+def _seed(settings: TrainSettings, number: int) -> int:
+    return settings.seed * 1_000_003 + number + rank() * 15_485_863
+
+
+def main(folder: Path, out: Path, config: Path | None = None) -> None:
+    """Train on a set with its own encoder, in every process that torchrun started; raises as `train`, and as what it opens."""
+    from models.training.judges import open_judges
+    from models.training.settings import read
+
+    settings, cuda = read(config), torch.cuda.is_available()
+    device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if cuda else torch.device("cpu")
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
+    if "WORLD_SIZE" in os.environ:
+        distributed.init_process_group("nccl" if cuda else "gloo", device_id=device if cuda else None)
+    try:
+        data = Batches(folder, settings.shares)
+        # The first process writes what the judges say of each photo; the others read it.
+        if rank() > 0:
+            distributed.barrier()
+        judges = open_judges(folder, device)
+        if processes() > 1 and rank() == 0:
+            distributed.barrier()
+        if rank() > 0:
+            train(data, judges, out, settings, device)
+            return
+        with Curves(out, checkpoint.reached(out / CHECKPOINT)) as curves:
+            train(data, judges, out, settings, device, curves.tell, curves.show)
+    finally:
+        if processes() > 1:
+            distributed.destroy_process_group()
+
+
+if __name__ == "__main__":
+    if not 3 <= len(sys.argv) <= 4:
+        raise SystemExit("usage: python -m models.training.run SET OUT [CONFIG]")
+    try:
+        main(*map(Path, sys.argv[1:]))
+    except (NetworkError, ValueError, FloatingPointError, OSError) as error:
+        raise SystemExit(str(error)) from None

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 
 class _Part(BaseModel):
@@ -42,9 +45,19 @@ class Shares(_Part):
     itself: float = Field(0.25, ge=0, le=1)
     same: float = Field(0.45, ge=0, le=1)
 
+    @model_validator(mode="after")
+    def _one_in_all(self) -> Shares:
+        if self.itself + self.same > 1 + 1e-9:
+            raise ValueError(f"got shares of {self.itself} and {self.same}, expected no more than 1 in all")
+        return self
+
 
 class TrainSettings(_Part):
-    """seed: of everything random.  widths: channels of the generator, the finest first.  average: of the EMA, per step."""
+    """seed: of everything random.  widths: channels of the generator, the finest first.  average: of the EMA, per step.
+
+    threads: of the processor, 0 for as many as torch takes.  compile: the networks, on CUDA alone.
+    other_set: go on from a checkpoint that was trained on other photos.
+    """
 
     seed: int = 0
     widths: tuple[int, ...] = (16, 32, 64, 96)
@@ -55,10 +68,37 @@ class TrainSettings(_Part):
     save_every: int = Field(200, ge=1)
     show_every: int = Field(500, ge=1)
     threads: int = Field(0, ge=0)
+    compile: bool = False
+    other_set: bool = False
+
+    @model_validator(mode="after")
+    def _in_order(self) -> TrainSettings:
+        ends = [phase.until for phase in self.phases]
+        if not ends or ends != sorted(set(ends)):
+            raise ValueError(f"got phases that end at {ends}, expected at least one, each to end later than the one before it")
+        if len(self.widths) < 2 or min(self.widths) < 1:
+            raise ValueError(f"got widths {list(self.widths)}, expected at least two, all positive")
+        return self
 
     def phase(self, step: int) -> Phase:
         """The phase that a step belongs to; after the last one, the last."""
         return next((phase for phase in self.phases if step < phase.until), self.phases[-1])
 
 
-__all__ = ["Phase", "Shares", "TrainSettings", "Weights"]
+def read(path: Path | None) -> TrainSettings:
+    """The settings of a YAML or JSON file, the defaults for none.  Raises ValueError that names the file and each mistake, OSError."""
+    import yaml
+
+    if path is None:
+        return TrainSettings()
+    try:
+        found: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return TrainSettings.model_validate({} if found is None else found)
+    except ValidationError as error:
+        said = {".".join(map(str, line["loc"])) or "settings": line["msg"].removeprefix("Value error, ") for line in error.errors()}
+        raise ValueError(f"{path}: {'; '.join(f'{place}: {what}' for place, what in said.items())}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: cannot be read as YAML ({str(error).splitlines()[0]})") from error
+
+
+__all__ = ["Phase", "Shares", "TrainSettings", "Weights", "read"]
