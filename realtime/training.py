@@ -60,12 +60,12 @@ def prepare(
             making.check_disk(out, wanted)
             with bar(console, "photos") as advance:
                 making.photos(out, items, workers, advance)
-            about = register.count(out)
+            register.keep(out, about := register.counted(out))
             if not about.counts.get("kept"):
                 raise RealtimeError(f"None of the {len(items):,} photos has a face to train on: {_counted(about.counts)}.")
             with bar(console, "pairs") as advance:
                 pairs.pairs(out, sources, workers=workers, advance=advance)
-            about = register.count(out)
+            register.keep(out, about := register.counted(out))
             say(f"{out}: {_counted(about.counts)}; {about.pairs:,} pairs. Next: swapcam train distil {out}")
 
 
@@ -153,7 +153,7 @@ def show(folder: Annotated[Path, typer.Argument(metavar="RUN|SET", help="A run's
             say(f"Step {run.step:,} of {run.settled().phases[-1].until:,}: {figures or 'no figures yet'}")
             say(yaml.safe_dump(run.settings, sort_keys=False).rstrip())
         elif (folder / "photos").is_dir():
-            about = register.about(folder)
+            about = register.counted(folder)
             say(f"Set: {_counted(about.counts)}; {about.pairs:,} pairs\nTerms of the photos: {about.terms or 'not stated'}")
             for origin in about.origins:
                 say(f"From {origin.folder}: {_counted(origin.layouts)}")

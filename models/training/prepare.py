@@ -86,7 +86,7 @@ def check_disk(out: Path, wanted: int) -> None:
 
 def estimate(out: Path, new: int, sources: int | None) -> int:
     """Bytes that so many new photos, and then so many sources in all (None: every photo), will take at the most."""
-    kept = sum(int(shards.about(folder)["counts"].get("kept", 0)) for folder in shards.done(out / "photos"))
+    kept = sum(int(shards.about(folder).get("counts", {}).get("kept", 0)) for folder in shards.done(out / "photos"))
     drawn = sum(len(shards.about(folder).get("sources", ())) for folder in shards.done(out / "pairs"))
     photos = kept + new
     return new * PHOTO_BYTES + max(0, (photos if sources is None else min(sources, photos)) - drawn) * SOURCE_BYTES

@@ -99,15 +99,13 @@ def keep(out: Path, known: About) -> None:
     shards.put(out / ABOUT, {"format": FORMAT, "terms": known.terms, **asdict(known)})
 
 
-def count(out: Path) -> About:
-    """Count what is in the shards, and note it."""
+def counted(out: Path) -> About:
+    """What set.json says, with everything counted in the shards as they are.  Raises ValueError for a broken shard."""
     counts = Counter[str]()
     for folder in shards.done(out / "photos"):
-        counts.update(shards.about(folder)["counts"])
-    pairs = sum(int(shards.about(folder)["counts"]["kept"]) for folder in shards.done(out / "pairs"))
-    known = About(about(out).origins, dict(counts.most_common()), pairs)
-    keep(out, known)
-    return known
+        counts.update(shards.about(folder).get("counts", {}))
+    pairs = sum(int(shards.about(folder).get("counts", {}).get("kept", 0)) for folder in shards.done(out / "pairs"))
+    return About(about(out).origins, dict(counts.most_common()), pairs)
 
 
 def _json(path: Path) -> dict[str, Any]:
@@ -120,4 +118,4 @@ def _json(path: Path) -> dict[str, Any]:
     return found
 
 
-__all__ = ["ABOUT", "PEOPLE", "About", "Origin", "about", "add", "count", "keep", "preparing"]
+__all__ = ["ABOUT", "PEOPLE", "About", "Origin", "about", "add", "counted", "keep", "preparing"]
