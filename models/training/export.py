@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from torch import nn
 
+from models.generator.shipped import ENCODER, GENERATOR
 from models.rewrite.graph import Graph
 from models.training import checkpoint as checkpoints
 from models.training import graphs, proof
@@ -20,7 +21,6 @@ from models.training.proof import Difference, Feed
 from models.training.quantise import quantised
 from models.training.run import CHECKPOINT
 
-GENERATOR, ENCODER = "generator.onnx", "identity.onnx"
 Precision = Literal["float16", "float32", "int8"]
 EXACT = Difference(1e-3, 1e-3)
 """How far a graph in float32 may be from PyTorch; 3e-7 is usual."""
@@ -159,4 +159,4 @@ def _write(contents: Mapping[Path, bytes]) -> None:
                 part.unlink(missing_ok=True)
 
 
-__all__ = ["ENCODER", "EXACT", "GENERATOR", "STORED", "Precision", "Report", "Written", "export"]
+__all__ = ["EXACT", "STORED", "Precision", "Report", "Written", "export"]
