@@ -1,13 +1,10 @@
-"""How far long work is: bars and figures on a terminal, lines elsewhere; and Ctrl-C that lets a step end."""
+"""How far long work is: bars and figures on a terminal, lines elsewhere."""
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -22,7 +19,7 @@ if TYPE_CHECKING:
 
 Advance = Callable[[int, int], None]
 Tell = Callable[[int, Mapping[str, float]], None]
-# A line now and then is enough for a log, and a file of notes need not be written with every step.
+# Seconds from line to line.
 _TERMINAL, _LOG = 1.0, 30.0
 
 
@@ -32,22 +29,20 @@ def say(line: str) -> None:
         typer.echo(line)
 
 
+def counted(counts: Mapping[str, int]) -> str:
+    """Counts in words."""
+    return ", ".join(f"{name} {count:,}" for name, count in counts.items()) or "nothing"
+
+
 @contextmanager
-def stoppable() -> Iterator[Callable[[], bool]]:
-    """Whether Ctrl-C was pressed, which ends nothing by itself the first time."""
-    pressed = threading.Event()
-
-    def press(number: int, frame: object) -> None:
-        if pressed.is_set():
-            raise KeyboardInterrupt
-        pressed.set()
-
-    before = {kind: signal.signal(kind, press) for kind in (signal.SIGINT, signal.SIGTERM)}
+def going_on(words: str) -> Iterator[None]:
+    """Say what became of the work where Ctrl-C ends it."""
     try:
-        yield pressed.is_set
-    finally:
-        for kind, handler in before.items():
-            signal.signal(kind, handler)
+        yield
+    except KeyboardInterrupt:
+        with heard():
+            typer.echo(f"Stopped. {words}", err=True)
+        raise
 
 
 @contextmanager
@@ -73,31 +68,30 @@ def bar(console: Console, name: str) -> Iterator[Callable[[int, int], None]]:
 
 
 @contextmanager
-def course(console: Console, out: Path, settings: TrainSettings) -> Iterator[Tell]:
-    """What to tell the figures of a run's steps; they go to the terminal and into the run's notes."""
+def course(console: Console, settings: TrainSettings) -> Iterator[Tell]:
+    """What to tell the figures of a run's steps: a line that changes on a terminal, one now and then elsewhere."""
     status = console.status("") if console.is_terminal else None
     with status or nullcontext():
-        yield _Course(status.update if status else say, out, settings, _TERMINAL if status else _LOG)
+        yield _Course(status.update if status else say, settings, _TERMINAL if status else _LOG)
 
 
 class _Course:
     """Says now and then how far a run is, and how long it will take as far as one can tell from its pixels."""
 
-    def __init__(self, line: Callable[[str], None], out: Path, settings: TrainSettings, every: float) -> None:
-        self._line, self._out, self._settings, self._every = line, out, settings, every
+    def __init__(self, line: Callable[[str], None], settings: TrainSettings, every: float) -> None:
+        self._line, self._settings, self._every = line, settings, every
         self._told = self._began = time.monotonic()
         self._first: float | None = None
 
     def __call__(self, step: int, figures: Mapping[str, float]) -> None:
-        from models.training import runs
+        from models.training.runs import work
 
-        now, left, end = time.monotonic(), runs.work(self._settings, step), self._settings.phases[-1].until
+        now, left, end = time.monotonic(), work(self._settings, step), self._settings.phases[-1].until
         if self._first is None:
             self._first, self._began = left, now
         if now - self._told < self._every and step < end:
             return
         self._told = now
-        runs.note(self._out, step, figures)
         done = self._first - left
         parts = [f"step {step:,} of {end:,}", f"{figures.get('faces_per_second', 0):.0f} faces/s"]
         parts += [f"{_time((now - self._began) * left / done)} left"] if done else []
@@ -109,4 +103,4 @@ def _time(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
 
 
-__all__ = ["Advance", "Tell", "bar", "course", "say", "stoppable"]
+__all__ = ["Advance", "Tell", "bar", "counted", "course", "going_on", "say"]

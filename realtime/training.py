@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from realtime.gauges import bar, course, say, stoppable
-from realtime.terminal import heard, plainly
+from realtime.gauges import bar, counted, course, going_on, say
+from realtime.terminal import plainly
 
 # Everything heavy is imported where it is used, so that --help answers at once.
 if TYPE_CHECKING:
@@ -43,15 +43,15 @@ def prepare(
         from realtime.machine.home import expanded
 
         out = expanded(out)
-        with _going_on("What is finished is kept; start it again with the same command."), console.status("looking for photos"):
+        with going_on("What is finished is kept; start it again with the same command."), console.status("looking for photos"):
             found = {folder: find(folder, not unlabelled) for folder in map(expanded, folders)}
-        with _going_on("What is finished is kept; start it again with the same command."), register.preparing(out):
+        with going_on("What is finished is kept; start it again with the same command."), register.preparing(out):
             known = {origin.folder: origin.terms for origin in register.about(out).origins}
             items = []
             for folder, photos in found.items():
                 named = terms or known.get(str(folder.resolve()), "") or _terms(folder, photos.layouts)
                 items += register.add(out, folder, photos, named)
-                say(f"{folder}: {_counted(photos.layouts)}; terms: {named}")
+                say(f"{folder}: {counted(photos.layouts)}; terms: {named}")
                 for reason, count in photos.left_out.items():
                     say(f"  left out {count:,}: {reason}")
             new = making.fresh(out, items)
@@ -62,11 +62,11 @@ def prepare(
                 making.photos(out, items, workers, advance)
             register.keep(out, about := register.counted(out))
             if not about.counts.get("kept"):
-                raise RealtimeError(f"None of the {len(items):,} photos has a face to train on: {_counted(about.counts)}.")
+                raise RealtimeError(f"None of the {len(items):,} photos has a face to train on: {counted(about.counts)}.")
             with bar(console, "pairs") as advance:
                 pairs.pairs(out, sources, workers=workers, advance=advance)
             register.keep(out, about := register.counted(out))
-            say(f"{out}: {_counted(about.counts)}; {about.pairs:,} pairs. Next: swapcam train distil {out}")
+            say(f"{out}: {counted(about.counts)}; {about.pairs:,} pairs. Next: swapcam train distil {out}")
 
 
 @app.command()
@@ -76,7 +76,7 @@ def distil(
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
 ) -> None:
     """Teach the identity encoder of a set what its teacher, dlib's recogniser, sees in its photos."""
-    with _said() as console, _going_on("Nothing is kept of it but what the teacher saw."):
+    with _said() as console, going_on("Nothing is kept of it but what the teacher saw."):
         from models.training import judges
         from models.training.distil import describe
         from models.training.distil import distil as teach
@@ -109,9 +109,12 @@ def train(
 ) -> None:
     """Train the generator on a set; goes on from the checkpoint in the run's folder, Ctrl-C saves one."""
     with _said() as console:
+        import torch
+
+        from models.training import checkpoint, runs
         from models.training import run as loop
-        from models.training import runs
         from models.training.batches import Batches
+        from models.training.curves import Curves
         from models.training.judges import open_judges
         from realtime.frame import RealtimeError
         from realtime.machine.home import expanded
@@ -122,13 +125,20 @@ def train(
             raise RealtimeError(f"{out} has a run already; take another folder, delete that one, or go on with it, without --fresh.")
         chosen, before = _device(device), runs.about(out)
         settings = recipe(config, set or [], before.settled() if before and not config else None)
+        if settings.threads:
+            torch.set_num_threads(settings.threads)
         data = Batches(folder, settings.shares)
         with bar(console, "judges") as advance:
             judges = open_judges(folder, chosen, advance)
         runs.begin(out, folder, settings)
         end = settings.phases[-1].until
-        with stoppable() as stop, course(console, out, settings) as told:
-            trainer = loop.train(data, judges, out, settings, chosen, told, lambda step, sheet: runs.picture(out, sheet.numpy()), stop)
+        with Curves(out, checkpoint.reached(out / loop.CHECKPOINT)) as curves, course(console, settings) as said:
+
+            def told(step: int, figures: dict[str, float]) -> None:
+                said(step, figures)
+                curves.tell(step, figures)
+
+            trainer = loop.train(data, judges, out, settings, chosen, told, curves.show)
         if trainer.step < end:
             say(f"Saved at step {trainer.step:,} of {end:,}. Go on with: swapcam train run {folder} --out {out}")
         else:
@@ -136,27 +146,60 @@ def train(
 
 
 @app.command()
+def export(
+    folder: Run,
+    out: Annotated[Path, typer.Option(help="Where the two ONNX files go; files of those names there are replaced.")],
+    precision: Annotated[str, typer.Option(help="float16, float32 or int8; of the weights as they are stored.")] = "float16",
+    data: Annotated[Path | None, typer.Option(help="The set, where it lies elsewhere now or the run was not begun with `run`.")] = None,
+) -> None:
+    """Write the live generator of a run as ONNX, after comparing it with the networks; the terms of the photos go with it."""
+    with _said() as console, console.status("exporting"):
+        from models.training import runs
+        from models.training.export import STORED
+        from models.training.export import export as write
+        from models.training.judges import ENCODER
+        from models.training.register import about
+        from realtime.frame import RealtimeError
+        from realtime.machine.home import expanded
+
+        folder, run = expanded(folder), runs.about(expanded(folder))
+        if precision not in STORED:
+            raise RealtimeError(f"--precision {precision} is unknown; expected {', '.join(STORED)}.")
+        if data is None and run is None:
+            raise RealtimeError(f"{folder} does not say on which set it was trained; give that with --data.")
+        place = expanded(data) if data else Path(run.data if run else ".")
+        terms = "; ".join(run.terms if run else about(place).terms) or "not stated"
+        report = write(folder, place / ENCODER, expanded(out), {"terms": terms}, precision, place)
+        for file in (report.generator, report.identity):
+            say(f"{file.path}: {file.size / 1e6:.1f} MB, {file.parameters / 1e6:.2f} M parameters, differs from PyTorch by {file.stored}")
+        say(f"Step {report.step:,}; compared on {report.faces} faces; terms: {terms}")
+
+
+@app.command()
 def show(folder: Annotated[Path, typer.Argument(metavar="RUN|SET", help="A run's folder, or a set's.")]) -> None:
     """Say what is in a run (step, settings, last figures) or in a set (photos, what was dropped, terms)."""
-    with _said(needs_torch=False):
+    with _said():
         import yaml
 
-        from models.training import register, runs
+        from models.training import checkpoint, register, runs
+        from models.training.curves import figures
+        from models.training.run import CHECKPOINT
         from realtime.frame import RealtimeError
         from realtime.machine.home import expanded
 
         folder = expanded(folder)
         run = runs.about(folder)
         if run is not None:
-            figures = ", ".join(f"{name} {value:.4g}" for name, value in run.figures.items())
-            say(f"Run on {run.data}\nTerms of the photos: {run.terms or 'not stated'}")
-            say(f"Step {run.step:,} of {run.settled().phases[-1].until:,}: {figures or 'no figures yet'}")
+            last = ", ".join(f"{name} {value:.4g}" for name, value in (figures(folder) or [{}])[-1].items())
+            say(f"Run on {run.data}\nTerms of the photos: {'; '.join(run.terms) or 'not stated'}")
+            say(f"Saved at step {checkpoint.reached(folder / CHECKPOINT):,} of {run.settled().phases[-1].until:,}")
+            say(f"Last figures: {last or 'none yet'}")
             say(yaml.safe_dump(run.settings, sort_keys=False).rstrip())
         elif (folder / "photos").is_dir():
             about = register.counted(folder)
-            say(f"Set: {_counted(about.counts)}; {about.pairs:,} pairs\nTerms of the photos: {about.terms or 'not stated'}")
+            say(f"Set: {counted(about.counts)}; {about.pairs:,} pairs\nTerms of the photos: {'; '.join(about.terms) or 'not stated'}")
             for origin in about.origins:
-                say(f"From {origin.folder}: {_counted(origin.layouts)}")
+                say(f"From {origin.folder}: {counted(origin.layouts)}")
         else:
             raise RealtimeError(f"{folder} is neither a run nor a set; expected what `swapcam train run` or `prepare` made.")
 
@@ -177,17 +220,6 @@ def _said(needs_torch: bool = True) -> Iterator[Console]:
             raise RealtimeError(f"{error}.") from error
         except OSError as error:
             raise RealtimeError(f"{error.filename}: {error.strerror}." if error.strerror and error.filename else f"{error}.") from error
-
-
-@contextmanager
-def _going_on(words: str) -> Iterator[None]:
-    """Say what became of the work where Ctrl-C ends it."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        with heard():
-            typer.echo(f"Stopped. {words}", err=True)
-        raise
 
 
 def _device(name: str) -> torch.device:
@@ -214,10 +246,6 @@ def _terms(folder: Path, layouts: Mapping[str, int]) -> str:
         raise RealtimeError(f'Under which terms do the photos of {folder} come? Weights carry them; say them with --terms, as "{example}".')
     said = typer.prompt(f"Under which terms do the photos of {folder} come? Weights carry them", default=known or None, err=True)
     return str(said)
-
-
-def _counted(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{name} {count:,}" for name, count in counts.items()) or "nothing"
 
 
 __all__ = ["app"]

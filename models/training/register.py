@@ -38,9 +38,9 @@ class About:
     pairs: int = 0
 
     @property
-    def terms(self) -> str:
+    def terms(self) -> list[str]:
         """All terms, each once."""
-        return "; ".join(dict.fromkeys(origin.terms for origin in self.origins))
+        return list(dict.fromkeys(origin.terms for origin in self.origins))
 
 
 @contextmanager
