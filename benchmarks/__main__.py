@@ -1,9 +1,10 @@
-"""python -m benchmarks stages | latency | tracking | engines | quality."""
+"""python -m benchmarks stages | latency | tracking | engines | generator | quality."""
 
 import typer
 
 import realtime  # noqa: F401  (before numpy, whose threads it sets)
 from benchmarks.engines import engines
+from benchmarks.generator import generator
 from benchmarks.latency import latency
 from benchmarks.quality.command import Greedy, quality
 from benchmarks.stages import stages
@@ -14,6 +15,7 @@ app.command()(stages)
 app.command()(latency)
 app.command()(tracking)
 app.command()(engines)
+app.command()(generator)
 app.command(cls=Greedy)(quality)
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A twin of inswapper_128 with random weights: the same graph, names, shapes and cost, and nobody's face in it."""
+"""A twin of inswapper_128 with random weights: the same graph, names, shapes and cost, and nobody's face in it; others of a size."""
 
 from __future__ import annotations
 
@@ -63,8 +63,6 @@ def twin(width: float = 1.0, side: int = 128, seed: int | None = 0) -> Any:
     width: of its layers, as a share of the original's; 1 is 554 MB.  side: of the picture in pixels.  seed: None for no weights: the
     initializers are declared, with their shapes, and nothing is in them.
     """
-    from onnx import TensorProto, helper
-
     made = _Builder(None if seed is None else np.random.default_rng(seed))
     a, b, c, d = (max(int(width * channels), 1) for channels in (128, 256, 512, 1024))
     x = made.leaky(made.conv(made.reflect("target", 3), "first", a, 3, 7, pads=[0, 0, 0, 0], strides=[1, 1]))
@@ -75,24 +73,27 @@ def twin(width: float = 1.0, side: int = 128, seed: int | None = 0) -> Any:
         x = made.node("Add", x, _styled(made, y, f"styles.{block}.1", d))
     for name, wide, narrow, twice in (("up0", c, d, True), ("up1", b, c, True), ("up2", a, b, False)):
         if twice:
-            x = made.node(
-                "Resize", x, made.value([], np.float32), made.value([1, 1, 2, 2], np.float32),
-                mode="linear", coordinate_transformation_mode="pytorch_half_pixel", cubic_coeff_a=-0.75, nearest_mode="floor",
-            )  # fmt: skip
+            x = _doubled(made, x)
         x = made.leaky(made.conv(x, name, wide, narrow, 3, pads=[1, 1, 1, 1], strides=[1, 1]))
-    # Nowhere near the ends of tanh, where errors would not show.
-    x = made.node("Tanh", made.conv(made.reflect(x, 3), "last", 3, a, 7, gain=0.01, pads=[0, 0, 0, 0], strides=[1, 1]))
-    x = made.node("Div", made.node("Add", x, made.value(1, np.float32)), made.value(2, np.float32))
-    made.nodes[-1].output[0] = "output"
-    made.weights("buff2fs", _LATENT, _LATENT, gain=1.0)
-    ports = {"target": [1, 3, side, side], "source": [1, _LATENT], "output": [1, 3, side, side]}
-    target, source, output = (helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in ports.items())
-    tensors = [
-        TensorProto(name=name, data_type=TensorProto.FLOAT, dims=value.shape) if seed is None else _tensor(value, name)
-        for name, value in made.constants.items()
-    ]
-    graph = helper.make_graph(made.nodes, "torch-jit-export", [target, source], [output], tensors)
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 11)], ir_version=6, producer_name="pytorch")
+    return _finished(made, x, a, side, seed, matrix=True)
+
+
+def simswap(width: float = 1.0, side: int = 224, seed: int | None = 0) -> Any:
+    """A stand-in of the size of SimSwap's generator for 224 px, with its layers and random weights; batch norms are in its convolutions.
+
+    Chen et al., "SimSwap: An Efficient Framework For High Fidelity Face Swapping", arXiv 2106.06340.  The arguments are those of `twin`.
+    """
+    made = _Builder(None if seed is None else np.random.default_rng(seed))
+    a, b, c, d = (max(int(width * channels), 1) for channels in (64, 128, 256, 512))
+    x = made.node("Relu", made.conv(made.reflect("target", 3), "first", a, 3, 7, pads=[0, 0, 0, 0], strides=[1, 1]))
+    for name, wide, narrow in (("down0", b, a), ("down1", c, b), ("down2", d, c)):
+        x = made.node("Relu", made.conv(x, name, wide, narrow, 3, pads=[1, 1, 1, 1], strides=[2, 2]))
+    for block in range(9):
+        y = made.node("Relu", _styled(made, x, f"styles.{block}.0", d))
+        x = made.node("Add", x, _styled(made, y, f"styles.{block}.1", d))
+    for name, wide, narrow in (("up0", c, d), ("up1", b, c), ("up2", a, b)):
+        x = made.node("Relu", made.conv(_doubled(made, x), name, wide, narrow, 3, pads=[1, 1, 1, 1], strides=[1, 1]))
+    return _finished(made, x, a, side, seed, matrix=False)
 
 
 def recogniser(seed: int = 0) -> Any:
@@ -117,13 +118,43 @@ def cost(model: Any) -> tuple[int, int]:
     shapes = {port.name: [side.dim_value for side in port.type.tensor_type.shape.dim] for port in (*found.value_info, *found.output)}
     tensors = {tensor.name: prod(tensor.dims) for tensor in found.initializer}
     used = {name for node in found.node for name in node.input}
+    parameters = sum(size for name, size in tensors.items() if name in used)
+    # Weights that are stored in fp16 are used as what they are cast to.
+    tensors.update((node.output[0], tensors[node.input[0]]) for node in found.node if node.op_type == "Cast" and node.input[0] in tensors)
     multiply_adds = 0
     for node in found.node:
         if node.op_type in ("Conv", "Gemm"):
             output = shapes[node.output[0]]
             # Each weight is used once for every place of a picture that comes out, and once where none does.
             multiply_adds += tensors[node.input[1]] * prod(output[2:])
-    return sum(size for name, size in tensors.items() if name in used), multiply_adds
+    return parameters, multiply_adds
+
+
+def _doubled(made: _Builder, x: str) -> str:
+    return made.node(
+        "Resize", x, made.value([], np.float32), made.value([1, 1, 2, 2], np.float32),
+        mode="linear", coordinate_transformation_mode="pytorch_half_pixel", cubic_coeff_a=-0.75, nearest_mode="floor",
+    )  # fmt: skip
+
+
+def _finished(made: _Builder, x: str, narrow: int, side: int, seed: int | None, matrix: bool) -> Any:
+    """The model, its last convolution from as many channels as `narrow`.  matrix: with the one of embeddings, which no node uses."""
+    from onnx import TensorProto, helper
+
+    # Nowhere near the ends of tanh, where errors would not show.
+    x = made.node("Tanh", made.conv(made.reflect(x, 3), "last", 3, narrow, 7, gain=0.01, pads=[0, 0, 0, 0], strides=[1, 1]))
+    x = made.node("Div", made.node("Add", x, made.value(1, np.float32)), made.value(2, np.float32))
+    made.nodes[-1].output[0] = "output"
+    if matrix:
+        made.weights("buff2fs", _LATENT, _LATENT, gain=1.0)
+    ports = {"target": [1, 3, side, side], "source": [1, _LATENT], "output": [1, 3, side, side]}
+    target, source, output = (helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in ports.items())
+    tensors = [
+        TensorProto(name=name, data_type=TensorProto.FLOAT, dims=value.shape) if seed is None else _tensor(value, name)
+        for name, value in made.constants.items()
+    ]
+    graph = helper.make_graph(made.nodes, "torch-jit-export", [target, source], [output], tensors)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 11)], ir_version=6, producer_name="pytorch")
 
 
 def _styled(made: _Builder, x: str, name: str, channels: int) -> str:
@@ -158,4 +189,4 @@ def _tensor(value: Array, name: str = "") -> Any:
     return numpy_helper.from_array(value, name)
 
 
-__all__ = ["EMAP", "MULTIPLY_ADDS", "PARAMETERS", "cost", "recogniser", "twin"]
+__all__ = ["EMAP", "MULTIPLY_ADDS", "PARAMETERS", "cost", "recogniser", "simswap", "twin"]
