@@ -48,6 +48,18 @@ _ROOMS: dict[str, set[str]] = {
     "sinks": {"machine"},
     "people": {"sources"},
 }
+# The same for rooms in models.
+_KINDS: dict[str, set[str]] = {
+    "running": set(),
+    "mesh": set(),
+    "puppet": {"mesh"},
+    "rewrite": {"running"},
+    "shelf": {"families", "running"},
+    "families": {"shelf"},
+    "neural": {"families", "mesh"},
+    "generator": {"families", "mesh", "neural", "rewrite", "running"},
+    "training": {"generator", "mesh", "rewrite", "running", "shelf"},
+}
 
 
 def _module(path: Path) -> str:
@@ -86,6 +98,23 @@ def test_rooms_use_only_the_rooms_below_them(path: Path) -> None:
         other = name.split(".")[1] if name.startswith("realtime.") else ""
         if room in _ROOMS and other in _ROOMS and other != room:
             assert other in _ROOMS[room], f"{room}/{path.name} imports {name}"
+    if path.parent.parent.name == "models":
+        for name in _imports(path):
+            parts = name.split(".")
+            if parts[0] == "models" and len(parts) > 2 and parts[1] != room:
+                assert parts[1] in _KINDS[room], f"{room}/{path.name} imports {name}"
+
+
+def test_training_is_needed_by_nothing_that_runs_without_it() -> None:
+    """PyTorch belongs to an extra: elsewhere it and what needs it are imported late."""
+    for path in _FILES:
+        module = _module(path)
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            names += [name.name for name in node.names] if isinstance(node, ast.Import) else []
+            for name in names:
+                alien = name.split(".")[0] == "torch" or name.startswith("models.training")
+                assert not alien or module.startswith("models.training"), f"{module} imports {name}"
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
