@@ -49,7 +49,8 @@ class Batch:
     def to(self, device: torch.device) -> Batch:
         """The same on another device."""
         values: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
-        return Batch(**{name: value.to(device) if isinstance(value, Tensor) else value for name, value in values.items()})
+        values |= {name: value.to(device) for name, value in values.items() if isinstance(value, Tensor)}
+        return Batch(**values)
 
 
 class Pieces(NamedTuple):

@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import math
 import os
-import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +24,7 @@ from models.network import NetworkError
 from models.training import checkpoint, losses
 from models.training.batches import Batch, Batches
 from models.training.curves import Curves, sheet
+from models.training.interrupt import stopping
 from models.training.networks import IdentityEncoder  # noqa: F401  whoever trains needs one
 from models.training.trainer import Judges, Trainer, agreed, architecture, half, make, processes, rank
 
@@ -148,25 +147,6 @@ def ahead(prepare: Callable[[int], Batch], first: int, last: int) -> Iterator[Ba
             if number + 1 < last:
                 coming = worker.submit(prepare, number + 1)
             yield batch
-
-
-@contextmanager
-def stopping() -> Iterator[Callable[[], bool]]:
-    """Whether SIGINT or SIGTERM came meanwhile, instead of what they do; a second one does it.  Deaf outside the main thread."""
-    came = threading.Event()
-    before: dict[int, Any] = {}
-
-    def hear(number: int, frame: object) -> None:
-        came.set()
-        signal.signal(number, before[number])
-
-    if threading.current_thread() is threading.main_thread():
-        before = {number: signal.signal(number, hear) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield came.is_set
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 class _Watch:
