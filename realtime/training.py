@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -130,11 +131,13 @@ def train(
         data = Batches(folder, settings.shares)
         with bar(console, "judges") as advance:
             judges = open_judges(folder, chosen, advance)
-        runs.begin(out, folder, settings)
         end = settings.phases[-1].until
+        remember = cache(lambda: runs.begin(out, folder, settings))
         with Curves(out, checkpoint.reached(out / loop.CHECKPOINT)) as curves, course(console, settings) as said:
 
             def told(step: int, figures: dict[str, float]) -> None:
+                # A run that refuses these settings, or this set, must not remember them.
+                remember()
                 said(step, figures)
                 curves.tell(step, figures)
 
