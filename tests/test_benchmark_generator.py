@@ -59,12 +59,13 @@ def test_everybody_is_measured_with_each_number_of_threads(
     result = _run("--threads", "1,2", "--json", str(tmp_path / "out.json"))
     assert result.exit_code == 0, result.output
     figures = json.loads((tmp_path / "out.json").read_text())
-    assert list(figures["networks"]) == ["ours", "of SimSwap's size", "inswapper_128 twin"]
+    assert list(figures["networks"]) == ["ours", "SimSwap's size", "inswapper_128 twin"]
     for row in figures["networks"].values():
         for count in ("1", "2"):
             times = row["threads"][count]
             assert times["runs"] == 5
-            assert 0 < times["least_ms"] <= times["median_ms"] <= times["p95_ms"]
+            assert 0 < times["median_ms"] <= times["p95_ms"]
+            assert times["cpu_ms"] > 0
     assert figures["networks"]["ours"]["bytes"] == shipped.stat().st_size
     assert figures["networks"]["ours"]["multiply_adds"] == 768
     assert "threads" not in figures["published"]["MobileFaceSwap *"]
