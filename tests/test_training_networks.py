@@ -125,8 +125,11 @@ def test_names_of_weights_stay_what_checkpoints_know_them_by() -> None:
     """A run that goes on, and the export, find them by name."""
     names = Generator(_SMALL).state_dict()
     assert len(names) == 166
-    for name in ("attributes.stem.0.weight", "attributes.levels.2.3.second.1.running_var", "start.bias", "blocks.0.first.by_identity.weight",
-                 "blocks.3.second.attention.bias", "blocks.1.in_conv.weight", "light.weight", "detail.bias"):
+    asked = (
+        "attributes.stem.0.weight", "attributes.levels.2.3.second.1.running_var", "start.bias", "blocks.0.first.by_identity.weight",
+        "blocks.3.second.attention.bias", "blocks.1.in_conv.weight", "light.weight", "detail.bias",
+    )
+    for name in asked:
         assert name in names
     assert "judges.1.6.weight_orig" in Discriminator().state_dict()
     assert "flat.3.weight" in IdentityEncoder().state_dict()
