@@ -66,11 +66,13 @@ def test_a_photo_drawn_on_itself_is_that_photo_within_its_oval(people: dict[str,
         assert drawn is not None
         crop, _, zone = photo.small()
         inside = (zone != OUTSIDE) & (drawn[..., 3] > 250)
+        # Hair over the forehead is not drawn: the engine puts skin there.
+        inside[:50] = False
         away = np.abs(drawn[..., :3].astype(int) - crop).mean(axis=2)
-        assert away[inside].mean() < 16, "levels"
+        assert away[inside].mean() < 15, "levels"
         # Other light is divided out and put back, so brightness alone says little; moved by three pixels it is a worse copy.
         same, moved = (_alike(crop, np.roll(drawn[..., :3], by, axis=1), inside) for by in (0, 3))
-        assert same > max(0.88, moved + 0.1)
+        assert same > max(0.8, moved + 0.2)
         assert (drawn[..., 3][zone == SKIN] > 128).mean() > 0.9
         assert (drawn[..., 3][zone == FEATURE] > 128).mean() > 0.95
         far = cv2.dilate((zone != OUTSIDE).astype(np.uint8), np.ones((13, 13), np.uint8)) == 0
