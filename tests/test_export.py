@@ -251,11 +251,11 @@ def test_eight_bits_stay_near_where_they_were_calibrated(
     half = export(tmp_path / "wide.pt", trained[1], tmp_path / "half", {})
     assert report.generator.size < half.generator.size
     assert report.identity.size == half.identity.size
-    assert half.generator.stored.mean < report.generator.stored.mean < 1 / 255
+    assert half.generator.stored.mean < report.generator.stored.mean < 0.5 / 255
     model = onnx.load(report.generator.path)
     kinds = {tensor.name: tensor.data_type for tensor in model.graph.initializer}
-    # Two residuals of two, one step down, two blocks of two; neither the first one, of 7 channels, nor the heads.
-    assert sum(kind == TensorProto.INT8 for kind in kinds.values()) == 9
+    # Two residuals of two and the step down between them: not the first one, of 7 channels, and nothing that the identity reaches.
+    assert sum(kind == TensorProto.INT8 for kind in kinds.values()) == 5
     for tensor in model.graph.initializer:
         if tensor.data_type == TensorProto.INT8:
             assert np.abs(onnx.numpy_helper.to_array(tensor)).max() == 63

@@ -27,7 +27,7 @@ EXACT = Difference(1e-3, 1e-3)
 STORED: dict[Precision, Difference] = {
     "float32": EXACT,
     "float16": Difference(4 / 255, 0.25 / 255),
-    "int8": Difference(48 / 255, 1 / 255),
+    "int8": Difference(16 / 255, 0.5 / 255),
 }
 """How far a file may be from it."""
 _NOISE, _FACES, _CALIBRATING = 4, 16, 32

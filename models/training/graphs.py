@@ -1,9 +1,9 @@
 """The networks as ONNX graphs: the arithmetic of models.training.networks at rest, laid out for ONNX Runtime on a processor.
 
-Of 7.0 ms a face on one thread (2 cores of a server, 128 px) as PyTorch's exporter writes it, 5.3 ms are left, 4.4 of them in
-convolutions that run at four fifths of what the core can.  What that took: batch norms folded into convolutions, also those before
-AAD; one strided convolution for unshuffling and the first one (0.4 ms); shortcuts before doubling; AAD with one product by the mask,
-and gain and bias from convolutions of their own (1.0 ms); pixels shuffled by two transposes that move rows (0.1 ms).
+Of 6.7 ms a face on one thread (one core of a server, 128 px, cut at the identity) as PyTorch's exporter writes it, 5.3 are left, 4.4
+of them in convolutions.  What that took: one strided convolution for unshuffling and the first one; AAD as one product by the mask,
+without comparisons; batch norms folded into convolutions, also those of AAD (together 0.8 ms); shortcuts before doubling (0.1); gain
+and bias from convolutions of their own, which no node has to part (0.2); pixels shuffled by two transposes that move rows (0.1).
 """
 
 from __future__ import annotations
