@@ -157,11 +157,11 @@ def export(
 ) -> None:
     """Write the live generator of a run as ONNX, after comparing it with the networks; the terms of the photos go with it."""
     with _said() as console, console.status("exporting"):
-        from models.training import runs
+        from models.training import checkpoint, runs
         from models.training.export import STORED
         from models.training.export import export as write
         from models.training.judges import ENCODER
-        from models.training.register import about
+        from models.training.run import CHECKPOINT
         from realtime.frame import RealtimeError
         from realtime.machine.home import expanded
 
@@ -171,11 +171,11 @@ def export(
         if data is None and run is None:
             raise RealtimeError(f"{folder} does not say on which set it was trained; give that with --data.")
         place = expanded(data) if data else Path(run.data if run else ".")
-        terms = "; ".join(run.terms if run else about(place).terms) or "not stated"
-        report = write(folder, place / ENCODER, expanded(out), {"terms": terms}, precision, place)
+        said = runs.card(run, place, checkpoint.reached(folder / CHECKPOINT))
+        report = write(folder, place / ENCODER, expanded(out), said, precision, place)
         for file in (report.generator, report.identity):
             say(f"{file.path}: {file.size / 1e6:.1f} MB, {file.parameters / 1e6:.2f} M parameters, differs from PyTorch by {file.stored}")
-        say(f"Step {report.step:,}; compared on {report.faces} faces; terms: {terms}")
+        say(f"Step {report.step:,}; compared on {report.faces} faces; terms: {said['terms']}")
 
 
 @app.command()

@@ -94,6 +94,8 @@ def test_from_photos_to_onnx(data: Path, tmp_path: Path) -> None:
     for name in ("generator.onnx", "identity.onnx"):
         properties = {entry.key: entry.value for entry in onnx.load(str(tmp_path / "onnx" / name)).metadata_props}
         assert properties["terms"] == "own photos"
+        assert properties["data"] == "LFW 6"
+        assert properties["faces_seen"] == "40"
         assert properties["step"] == "20"
 
 

@@ -42,6 +42,14 @@ class About:
         """All terms, each once."""
         return list(dict.fromkeys(origin.terms for origin in self.origins))
 
+    @property
+    def layouts(self) -> dict[str, int]:
+        """How many photos were found in each layout."""
+        found = Counter[str]()
+        for origin in self.origins:
+            found.update(origin.layouts)
+        return dict(found)
+
 
 @contextmanager
 def preparing(out: Path) -> Iterator[None]:

@@ -52,6 +52,20 @@ def begin(out: Path, data: Path, settings: TrainSettings) -> None:
     shards.put(out / ABOUT, asdict(new))
 
 
+def card(run: Run | None, data: Path, step: int) -> dict[str, str]:
+    """What weights say of themselves: terms and number of the photos, faces seen.  data: the set; run: None where it was not noted."""
+    known = register.about(data)
+    photos = ", ".join(f"{layout} {count:,}" for layout, count in known.layouts.items())
+    told = {"terms": "; ".join(run.terms if run else known.terms) or "not stated", "data": photos or "not stated"}
+    return told | ({"faces_seen": str(seen(run.settled(), step))} if run else {})
+
+
+def seen(settings: TrainSettings, step: int) -> int:
+    """How many faces a run has seen at a step, in one process."""
+    starts = [0, *(phase.until for phase in settings.phases)]
+    return sum(max(0, min(step, phase.until) - start) * phase.batch for phase, start in zip(settings.phases, starts, strict=False))
+
+
 def work(settings: TrainSettings, step: int) -> float:
     """How many pixels a run has still to see after a step; a step's time is about in proportion to its own."""
     starts = [0, *(phase.until for phase in settings.phases)]
@@ -59,4 +73,4 @@ def work(settings: TrainSettings, step: int) -> float:
     return float(sum(max(0, phase.until - max(step, start)) * phase.batch * phase.side**2 for phase, start in spans))
 
 
-__all__ = ["ABOUT", "Run", "about", "begin", "work"]
+__all__ = ["ABOUT", "Run", "about", "begin", "card", "seen", "work"]

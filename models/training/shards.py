@@ -6,6 +6,7 @@ A shard is a folder of .npy files and `shard.json`, which tells their sizes; it 
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -36,8 +37,8 @@ def write(folder: Path, arrays: Mapping[str, Array], about: Mapping[str, object]
     """
     part = folder.with_name(folder.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
     try:
+        part.mkdir(parents=True)
         for name, array in arrays.items():
             with (part / f"{name}.npy").open("wb") as file:
                 np.save(file, array)
@@ -45,9 +46,11 @@ def write(folder: Path, arrays: Mapping[str, Array], about: Mapping[str, object]
         sizes = {name: list(array.shape) for name, array in arrays.items()}
         put(part / _ABOUT, {"sizes": sizes, **about})
         part.rename(folder)
-    except OSError:
+    except OSError as error:
         shutil.rmtree(part, ignore_errors=True)
-        raise
+        # Of a full disk numpy says only how many numbers it wrote.
+        code = error.errno or errno.ENOSPC
+        raise OSError(code, f"cannot be written ({os.strerror(code)}); what is finished is kept", str(folder)) from error
 
 
 def put(path: Path, content: Mapping[str, object]) -> None:
