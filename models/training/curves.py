@@ -125,11 +125,18 @@ def curves(folder: Path) -> Path:
 
 
 def _draw(axis: Any, name: str, points: Sequence[tuple[float, float]]) -> None:
+    from matplotlib.ticker import NullFormatter
+
     steps, values = (np.array(column, np.float64) for column in zip(*points, strict=True))
     axis.plot(steps, values, color="0.8", linewidth=0.8)
     axis.plot(steps, smoothed(values), color="tab:blue", linewidth=1.6)
-    if (values > 0).all():
-        axis.set_yscale("log")
+    if (values >= 0).all() and values.any():
+        # A batch without a kind of pair has no loss of that kind.
+        axis.set_yscale("log", nonpositive="mask")
+        low, high = np.quantile(values[values > 0], (0.002, 1))
+        axis.set_ylim(low / 1.2, high * 1.2)
+        if high > 5 * low:
+            axis.yaxis.set_minor_formatter(NullFormatter())
     axis.set_title(name, fontsize=10)
     axis.set_xlabel("step", fontsize=8)
     axis.grid(True, which="both", color="0.93")

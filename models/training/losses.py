@@ -107,7 +107,7 @@ def identity(whole: Tensor, batch: Batch, judges: Judges) -> Tensor:
     with half(whole.device):
         found = judges.teacher(crops)
     # Less the mean face: raw descriptors of strangers are as alike as 0.84, and next to nothing is left to be asked for.
-    mean = judges.wanted.mean(dim=0).to(whole.device)
+    mean = (judges.wanted.mean(dim=0) if judges.mean is None else judges.mean).to(whole.device)
     wanted = judges.wanted[batch.source[rows.cpu().numpy()]].to(whole.device)
     return likeness(found.float() - mean, wanted - mean) * (len(rows) / count)
 

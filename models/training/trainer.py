@@ -81,19 +81,22 @@ class Trainer:
 class Judges:
     """Frozen networks: encoder conditions the generator and lends its features, teacher (None without) says who a face is.
 
-    vectors: (photos, 128) of the encoder.  wanted: (photos, 128) of the teacher.
+    vectors: (photos, 128) of the encoder.  wanted: (photos, 128) of the teacher.  mean: (128,) of `wanted`, where that is not whole.
     """
 
     encoder: IdentityEncoder
     vectors: Tensor
     teacher: Teacher | None
     wanted: Tensor | None
+    mean: Tensor | None = None
 
     def to(self, device: torch.device) -> Judges:
         """The same on another device."""
         teacher = self.teacher.to(device) if self.teacher is not None else None
-        wanted = self.wanted.to(device) if self.wanted is not None else None
-        return replace(self, encoder=self.encoder.to(device), vectors=self.vectors.to(device), teacher=teacher, wanted=wanted)
+        wanted, mean = self.wanted, self.mean
+        if wanted is not None:
+            wanted, mean = wanted.to(device), (wanted.mean(dim=0) if mean is None else mean).to(device)
+        return replace(self, encoder=self.encoder.to(device), vectors=self.vectors.to(device), teacher=teacher, wanted=wanted, mean=mean)
 
     def check(self) -> int:
         """A checksum of the encoder: a generator trained with one cannot read another's vectors."""
@@ -159,7 +162,7 @@ def agreed(here: bool, device: torch.device) -> bool:
 
 def _shared(network: nn.Module) -> nn.Module:
     # Statistics are the same on every GPU already (SyncBatchNorm); spectral norms follow from the weights.
-    return DistributedDataParallel(network, broadcast_buffers=False) if processes() > 1 else network
+    return DistributedDataParallel(network, forward_sync_buffers=False) if processes() > 1 else network
 
 
 __all__ = ["Judges", "Trainer", "agreed", "architecture", "channels_last", "half", "make", "processes", "rank"]
