@@ -36,7 +36,7 @@ def prepare(
     unlabelled: Annotated[bool, typer.Option("--unlabelled", help="Folders of an unknown layout are not one person each.")] = False,
 ) -> None:
     """Find, check and align the faces of photos, and draw them on one another; goes on where it was interrupted."""
-    with _said(needs_torch=False) as console:
+    with _said(needs_torch=False) as console, going_on("What is finished is kept; start it again with the same command."):
         from models.training import pairs, register
         from models.training import prepare as making
         from models.training.layouts import find
@@ -44,9 +44,9 @@ def prepare(
         from realtime.machine.home import expanded
 
         out = expanded(out)
-        with going_on("What is finished is kept; start it again with the same command."), console.status("looking for photos"):
+        with console.status("looking for photos"):
             found = {folder: find(folder, not unlabelled) for folder in map(expanded, folders)}
-        with going_on("What is finished is kept; start it again with the same command."), register.preparing(out):
+        with register.preparing(out):
             known = {origin.folder: origin.terms for origin in register.about(out).origins}
             items = []
             for folder, photos in found.items():
@@ -243,12 +243,11 @@ def _terms(folder: Path, layouts: Mapping[str, int]) -> str:
     from models.training.layouts import TERMS
     from realtime.frame import RealtimeError
 
-    known = "; ".join(dict.fromkeys(f"{layout}: {TERMS[layout]}" for layout in layouts if layout in TERMS))
+    known = "; ".join(f"{layout}: {TERMS[layout]}" for layout in layouts if layout in TERMS)
+    asked = f"Under which terms do the photos of {folder} come? Weights carry them"
     if not sys.stdin.isatty():
-        example = known or "own photos, everybody in them agreed"
-        raise RealtimeError(f'Under which terms do the photos of {folder} come? Weights carry them; say them with --terms, as "{example}".')
-    said = typer.prompt(f"Under which terms do the photos of {folder} come? Weights carry them", default=known or None, err=True)
-    return str(said)
+        raise RealtimeError(f'{asked}; say them with --terms, as "{known or "own photos, everybody in them agreed"}".')
+    return str(typer.prompt(asked, default=known or None, err=True))
 
 
 __all__ = ["app"]

@@ -217,6 +217,12 @@ def test_a_worker_that_dies_is_told(tmp_path: Path) -> None:
         list(workers.each(os._exit, [3, 3], 2))
 
 
+def test_a_set_that_does_not_say_what_is_in_it_is_not_added_to(tmp_path: Path, data: Path) -> None:
+    shards.write(tmp_path / "photos" / "0000", {"person": np.zeros(3, np.int32)}, {})
+    with pytest.raises(NetworkError, match="prepare others into another folder"):
+        prepare.photos(tmp_path, find(data).items)
+
+
 def test_what_a_set_knows_of_its_data_lasts(tmp_path: Path, data: Path) -> None:
     out = tmp_path / "set"
     with register.preparing(out):

@@ -46,8 +46,13 @@ class _Job:
 
 
 def fresh(out: Path, items: Sequence[Item]) -> list[Item]:
-    """The items that are in no finished shard of the set."""
-    seen = {row[0] for folder in shards.done(out / "photos") for row in shards.about(folder).get("items", [])}
+    """The items that are in no finished shard of the set.  Raises NetworkError where shards do not say what they were made of."""
+    seen: set[str] = set()
+    for folder in shards.done(out / "photos"):
+        known = shards.about(folder).get("items")
+        if known is None:
+            raise NetworkError(f"{folder} does not say which photos it has: train on it, but prepare others into another folder.")
+        seen.update(row[0] for row in known)
     return [item for item in items if item.place not in seen]
 
 
