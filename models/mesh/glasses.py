@@ -8,6 +8,7 @@ believed only where its lower half, which no brow follows, stands out about both
 from __future__ import annotations
 
 import functools
+from typing import NamedTuple
 
 import cv2
 import numba
@@ -40,26 +41,51 @@ _LOWER = slice(4, 33)
 _CENTRES = np.stack([UV[RIGHT_EYE].mean(axis=0), UV[LEFT_EYE].mean(axis=0)])
 
 
+class Signs(NamedTuple):
+    """What in a face looks like glasses; `plain` or `faint` above 0: it wears some.
+
+    odd: (SIZE, SIZE), how far each texel is off its surroundings.  lab, middle: (SIZE, SIZE, 3), the face and those
+    surroundings, 0..255.  rims: by eye, radius and oddity by angle.  row: of the bridge.  rough: oddity of plain skin.
+    """
+
+    odd: Floats
+    lab: Floats
+    middle: Floats
+    rims: list[tuple[NDArray[np.int64], Floats]]
+    row: int
+    rough: float
+    plain: float
+    faint: float
+
+
 def glasses(texture: Bytes, known: Mask) -> Floats:
     """How sure it is that a texel shows glasses, float32 0..1 in the texture's size; 0 everywhere without glasses.
 
     texture: (s, s, 3) uint8 BGR, an unwrapped face.  known: (s, s) bool, where it was seen.
     """
+    return np.asarray(cv2.resize(outline(signs(texture, known)), texture.shape[1::-1], interpolation=cv2.INTER_LINEAR), np.float32)
+
+
+def signs(texture: Bytes, known: Mask) -> Signs:
+    """Look for glasses in a face as for `glasses`; where they are is a question for `outline`."""
     odd, lab, middle = _odd(texture, known)
     rims = [_rim(odd, eye) for eye in range(2)]
     across = min(float(np.minimum(odd_there[_LOWER], _CAP).mean()) for _, odd_there in rims)
     row, over = _bridge(lab, middle)
-    evidence = (across - _RIM) / 2.0 + (over - _BRIDGE) / 4.0 - _ENOUGH
+    plain = (across - _RIM) / 2.0 + (over - _BRIDGE) / 4.0 - _ENOUGH
     rough = float(np.median(odd[_cheeks()]))
-    if rough < _SMOOTH:
-        evidence = max(evidence, _faint(odd, lab, rims, rough))
-    sure = 1 / (1 + np.exp(-np.clip(4.0 * evidence, -20, 20)))
+    faint = _faint(odd, lab, rims, rough) if rough < _SMOOTH else -np.inf
+    return Signs(odd, lab, middle, rims, row, rough, plain, faint)
+
+
+def outline(found: Signs) -> Floats:
+    """How sure it is that a texel shows glasses, (SIZE, SIZE) float32 0..1."""
+    sure = 1 / (1 + np.exp(-np.clip(4.0 * max(found.plain, found.faint), -20, 20)))
     if sure < 0.5:
-        return np.zeros(texture.shape[:2], np.float32)
-    frame = _frame(odd, rims, row, float(np.clip(2.2 * rough / 9.0, 0.38, 1.0)))
-    mask = np.maximum(np.maximum(frame, _thick(lab, rims)), _glare(lab, middle, rims))
-    whole = cv2.resize(mask, texture.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-    return np.asarray(whole * np.float32(sure), np.float32)
+        return np.zeros((SIZE, SIZE), np.float32)
+    frame = _frame(found.odd, found.rims, found.row, float(np.clip(2.2 * found.rough / 9.0, 0.38, 1.0)))
+    mask = np.maximum(np.maximum(frame, _thick(found.lab, found.rims)), _glare(found.lab, found.middle, found.rims))
+    return np.asarray(mask * np.float32(sure), np.float32)
 
 
 def _odd(texture: Bytes, known: Mask) -> tuple[Floats, Floats, Floats]:
@@ -144,7 +170,7 @@ def _faint(odd: Floats, lab: Floats, rims: list[tuple[NDArray[np.int64], Floats]
     level = float(_CENTRES[:, 1].mean())
     rows = slice(round((level - 0.09) * SIZE), round((level + 0.09) * SIZE))
     profile = lab[:, round(0.475 * SIZE) : round(0.525 * SIZE) + 1].mean(axis=1)
-    around = np.stack([np.median(profile[k - 6 : k + 7], axis=0) for k in range(rows.start, rows.stop)])
+    around = np.median(np.lib.stride_tricks.sliding_window_view(profile[rows.start - 6 : rows.stop + 6], 13, axis=0), axis=-1)
     bar = float(np.sqrt(((profile[rows] - around) ** 2).sum(axis=1)).max())
     return min((bar / (rough + 3.0) - _FAINT_BRIDGE) / 0.2, (float(np.mean(there)) / (float(np.mean(beside)) + 2.0) - _FAINT_RIM) / 0.05)
 
