@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,15 +15,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from models.training import shards
-from models.training.batches import soften, tint
+from models.training import checkpoint, shards
+from models.training.batches import pictures, soften, tint
 from models.training.networks import IdentityEncoder
 from models.training.teacher import Teacher, look
+from models.training.trainer import channels_last
 
 Floats = NDArray[np.float32]
 
 _BATCH = 32
-DESCRIPTIONS = "teacher.npy"
+# Between two looks, and between two times that what was taught so far is kept.
+_TOLD, _KEPT = 100, 200
+DESCRIPTIONS, UNFINISHED = "teacher.npy", "distil.pt"
 
 
 def describe(folder: Path, advance: Callable[[int, int], None] | None = None) -> Floats:
@@ -38,8 +42,8 @@ def describe(folder: Path, advance: Callable[[int, int], None] | None = None) ->
     for at in range(0, len(photos), _BATCH):
         rows = np.arange(at, min(at + _BATCH, len(photos)))
         with torch.inference_mode():
-            pictures = look(pictures_of(photos, rows), torch.from_numpy(photos.take("landmarks", rows)))
-            found[rows] = teacher(pictures).numpy()
+            crops = look(pictures_of(photos, rows), torch.from_numpy(photos.take("landmarks", rows)))
+            found[rows] = teacher(crops).numpy()
         if advance:
             advance(int(rows[-1]) + 1, len(photos))
     part = path.with_suffix(".part.npy")
@@ -50,7 +54,7 @@ def describe(folder: Path, advance: Callable[[int, int], None] | None = None) ->
 
 def pictures_of(photos: shards.Rows, rows: NDArray[np.int64]) -> Tensor:
     """Crops of photos (n, 3, 128, 128) RGB 0..1."""
-    return torch.from_numpy(np.ascontiguousarray(photos.take("crop", rows)[..., ::-1].transpose(0, 3, 1, 2))).float() / 255
+    return pictures(photos.take("crop", rows))
 
 
 def centred(descriptors: Floats) -> Floats:
@@ -62,44 +66,67 @@ def centred(descriptors: Floats) -> Floats:
 def distil(
     folder: Path, steps: int, seed: int = 0, held: int = 512, advance: Callable[[int, float, float], None] | None = None
 ) -> IdentityEncoder:
-    """An encoder whose vectors have the cosines of the teacher's.
+    """An encoder whose vectors have the cosines of the teacher's; one that was interrupted goes on from distil.pt in the set.
 
     held: how many photos, the last of the set, are kept to measure on.  advance: told the step, the training loss and how well
-    held-out photos agree with the teacher (mean cosine), every hundred steps.
+    held-out photos agree with the teacher (mean cosine), every hundred steps.  Raises ValueError for a set that is too small.
     """
     photos = shards.open_rows(folder / "photos", shards.PHOTOS)
+    count = len(photos) - held
+    if count < 1:
+        raise ValueError(f"{folder}: got {len(photos)} photos, expected more than the {held} that are kept to measure on")
     wanted = torch.from_numpy(centred(describe(folder)))
     torch.manual_seed(seed)
-    encoder = IdentityEncoder().to(memory_format=torch.channels_last)
+    encoder = IdentityEncoder()
+    channels_last(encoder)
     optimiser = torch.optim.AdamW(encoder.parameters(), 2e-3, weight_decay=0.02)
     plan = torch.optim.lr_scheduler.OneCycleLR(optimiser, 3e-3, total_steps=steps)
-    count = len(photos) - held
-    losses: list[float] = []
-    for step in range(steps):
-        random = np.random.default_rng((seed, step))
-        rows = random.integers(count, size=_BATCH)
+    path, kind = folder / UNFINISHED, {"steps": steps, "seed": seed, "held": held, "photos": len(photos)}
+    taught: dict[str, Any] = {"encoder": encoder, "optimiser": optimiser, "plan": plan}
+    first, losses = _go_on(path, kind, taught), list[float]()
+    for step in range(first, steps):
+        rows = np.random.default_rng((seed, step)).integers(count, size=_BATCH)
         loss = _loss(encoder, photos, rows, wanted, torch.Generator().manual_seed(seed * 1_000_003 + step))
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         plan.step()
         losses.append(float(loss.detach()))
-        if advance and (step % 100 == 99 or step == steps - 1):
-            advance(step + 1, float(np.mean(losses[-100:])), agreement(encoder, photos, np.arange(count, len(photos)), wanted))
-    return encoder.eval()
+        if advance and (step % _TOLD == _TOLD - 1 or step == steps - 1):
+            advance(step + 1, float(np.mean(losses[-_TOLD:])), agreement(encoder, photos, np.arange(count, len(photos)), wanted))
+        if (step + 1) % _KEPT == 0 and step + 1 < steps:
+            state = {name: part.state_dict() for name, part in taught.items()}
+            checkpoint.save(path, {"architecture": kind, "step": step + 1, **state})
+    path.unlink(missing_ok=True)
+    encoder.eval()
+    return encoder
+
+
+def _go_on(path: Path, kind: dict[str, int], taught: dict[str, Any]) -> int:
+    """Take up what an interrupted call of the same kind left; returns the step to go on with."""
+    if not path.exists():
+        return 0
+    try:
+        state = checkpoint.load(path, kind)
+    except ValueError:
+        # Of other settings, or of another version: it is begun again.
+        return 0
+    for name, part in taught.items():
+        part.load_state_dict(state[name])
+    return int(state["step"])
 
 
 def _loss(encoder: IdentityEncoder, photos: shards.Rows, rows: NDArray[np.int64], wanted: Tensor, random: torch.Generator) -> Tensor:
-    pictures = soften(tint(pictures_of(photos, rows), random, 0.1, 0.12), random)
+    seen = soften(tint(pictures_of(photos, rows), random, 0.1, 0.12), random)
     mirrored = torch.rand(len(rows), generator=random) < 0.5
-    pictures = torch.where(mirrored[:, None, None, None], pictures.flip(-1), pictures)
+    seen = torch.where(mirrored[:, None, None, None], seen.flip(-1), seen)
     shift = 0.08 * (torch.rand(len(rows), 2, generator=random) - 0.5)
     size = 1 + 0.1 * (torch.rand(len(rows), generator=random) - 0.5)
     turn = torch.zeros(len(rows), 2, 3)
     turn[:, 0, 0], turn[:, 1, 1], turn[:, :, 2] = size, size, shift
-    grid = functional.affine_grid(turn, list(pictures.shape), align_corners=False)
-    pictures = functional.grid_sample(pictures, grid, padding_mode="border", align_corners=False)
-    found = encoder(pictures.contiguous(memory_format=torch.channels_last))
+    grid = functional.affine_grid(turn, list(seen.shape), align_corners=False)
+    seen = functional.grid_sample(seen, grid, padding_mode="border", align_corners=False)
+    found: Tensor = encoder(seen.contiguous(memory_format=torch.channels_last))
     goal = wanted[rows]
     own = (1 - (found * goal).sum(dim=1)).mean()
     # Not only where each vector lies, but how they lie among one another.
@@ -120,4 +147,4 @@ def _parts(rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
     return [rows[at : at + _BATCH] for at in range(0, len(rows), _BATCH)]
 
 
-__all__ = ["DESCRIPTIONS", "centred", "describe", "distil", "pictures_of"]
+__all__ = ["DESCRIPTIONS", "UNFINISHED", "agreement", "centred", "describe", "distil", "pictures_of"]
