@@ -230,7 +230,7 @@ def test_what_a_set_knows_of_its_data_lasts(tmp_path: Path, data: Path) -> None:
         register.add(out, data, find(data), "own photos")
     about = register.about(out)
     assert [(origin.folder, origin.layouts) for origin in about.origins] == [(str(data), {"LFW": 12})]
-    assert about.terms == "own photos"
+    assert about.terms == ["own photos"]
     (out / "set.json").write_text('{"format": 7}')
     with pytest.raises(ValueError, match="got format 7, expected 1"):
         register.about(out)
