@@ -104,20 +104,20 @@ def test_kinds_come_as_often_as_asked(folder: Path) -> None:
     data = Batches(folder, _MIXED)
     batch = data(data.rows((0,), 64), 32, None)
     counts = data.rows((0,), 4000)
-    true, itself = data._true[counts].mean(), data._itself[counts].mean()
+    true, itself = data.true[counts].mean(), data.itself[counts].mean()
     assert itself == pytest.approx(0.25, abs=0.03)
     assert true - itself == pytest.approx(0.45, abs=0.03)
     assert (batch.itself <= batch.true).all()
     only = Batches(folder, Shares(itself=0, same=1))
-    assert only._true[only.rows((0,), 100)].all()
-    assert not only._itself[only.rows((0,), 100)].any()
+    assert only.true[only.rows((0,), 100)].all()
+    assert not only.itself[only.rows((0,), 100)].any()
 
 
 def test_without_a_seed_the_picture_is_the_photo(folder: Path) -> None:
     data = Batches(folder, _MIXED)
     rows = np.arange(len(data))
     batch = data(rows, 128, None)
-    wanted = data.photos.take("crop", data._target[rows])
+    wanted = data.photos.take("crop", data.target[rows])
     np.testing.assert_array_equal((batch.target * 255).round().byte().permute(0, 2, 3, 1).numpy()[..., ::-1], wanted)
     assert not batch.mirrored.any()
 

@@ -232,7 +232,7 @@ def test_four_pairs_are_learned(folder: Path) -> None:
     """What cannot overfit cannot learn: in a few dozen steps a guide half as bright comes more than twice as near."""
     settings = TrainSettings(seed=1, widths=(8, 8, 8, 8), phases=(_PLAIN,))
     data, judges = parts(folder)
-    pieces = data._pieces(np.array([0, 1, 3, 4]))
+    pieces = data.pieces(np.array([0, 1, 3, 4]))
     batch = assemble(pieces._replace(guide=pieces.guide * 0.5), 32, None)
     trainer = make(settings, _CPU)
     trainer.set_rate(5e-3)

@@ -46,7 +46,7 @@ def parts(folder: Path) -> tuple[Batches, Judges]:
 
 def rows(data: Batches, number: int, process: int) -> np.ndarray[Any, Any]:
     """Unlike shares in either process: one has a single photo on itself, the other one stranger."""
-    kinds = [np.flatnonzero(kind) for kind in (data._itself, data._true & ~data._itself, ~data._true)]
+    kinds = [np.flatnonzero(kind) for kind in (data.itself, data.true & ~data.itself, ~data.true)]
     picked = [(0, 1, 2, 2), (0, 0, 1, 2)][process]
     return np.array([kinds[kind][number + index] for index, kind in enumerate(picked)])
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from models.training.settings import Shares
 
 Numbers = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,38 +70,20 @@ class Pieces(NamedTuple):
     source: Numbers
 
 
-class Batches:
-    """The pairs of a prepared set.
+class Kinds:
+    """Which pairs there are of every kind, and how they are drawn.  true, itself: (pairs,) bool, as a batch has them.
 
-    limit: no more than so many of each kind.  Raises ValueError where the set is missing, broken or has no pair of a kind asked for.
+    limit: no more than so many of each.  Raises ValueError where there is no pair of a kind asked for.
     """
 
-    def __init__(self, folder: Path, shares: Shares, limit: int | None = None) -> None:
-        self.photos = shards.open_rows(folder / "photos", shards.PHOTOS)
-        self._pairs = shards.open_rows(folder / "pairs", shards.PAIRS)
-        self._source = self._pairs.column("source").astype(np.int64)
-        self._target = self._pairs.column("target").astype(np.int64)
-        person = self.photos.column("person")
-        itself = self._source == self._target
-        same = ~itself & (person[self._source] == person[self._target]) & (person[self._source] >= 0)
-        kinds = [np.flatnonzero(rows)[:limit] for rows in (itself, same, ~itself & ~same)]
+    def __init__(self, true: Flags, itself: Flags, shares: Shares, limit: int | None = None) -> None:
+        kinds = [np.flatnonzero(rows)[:limit] for rows in (itself, true & ~itself, ~true)]
         parts = [shares.itself, shares.same, max(0.0, 1 - shares.itself - shares.same)]
         there = [(rows, part) for rows, part in zip(kinds, parts, strict=True) if len(rows) and part > 0]
         if not there:
-            raise ValueError(f"{folder}: got {len(self._source)} pairs, none of a kind that shares ask for ({shares})")
+            raise ValueError(f"got {len(true)} pairs, none of a kind that shares ask for ({shares})")
         self._kinds = [rows for rows, _ in there]
         self._parts = np.array([part for _, part in there]) / sum(part for _, part in there)
-        self._true = itself | same
-        self._itself = itself
-
-    def __len__(self) -> int:
-        return len(self._pairs)
-
-    def about(self) -> dict[str, int]:
-        """What tells this set from another: how many photos and pairs, and a checksum of who is drawn on whom."""
-        columns = (self._source, self._target, self.photos.column("person").astype(np.int64))
-        check = functools.reduce(lambda sum_, column: zlib.crc32(column.tobytes(), sum_), columns, 0)
-        return {"photos": len(self.photos), "pairs": len(self._pairs), "check": check}
 
     def rows(self, seed: tuple[int, ...], size: int) -> Numbers:
         """Numbers of the pairs of one batch; the same seed gives the same ones."""
@@ -108,23 +91,65 @@ class Batches:
         kinds = random.choice(len(self._kinds), size, p=self._parts)
         return np.array([self._kinds[kind][random.integers(len(self._kinds[kind]))] for kind in kinds], np.int64)
 
+    def even(self, seed: tuple[int, ...], size: int) -> Numbers:
+        """The same with as many of each kind in every batch, so that what is compiled for one fits all."""
+        random = np.random.default_rng(seed)
+        ends = np.rint(np.cumsum(self._parts) * size).astype(int)
+        counts = np.diff(ends, prepend=0)
+        return random.permutation(np.concatenate([random.choice(kind, count) for kind, count in zip(self._kinds, counts, strict=True)]))
+
+
+class Batches:
+    """The pairs of a prepared set.  source, target (pairs,): rows of photos.  true, itself (pairs,) bool, as a batch has them.
+
+    limit: no more than so many of each kind.  Raises ValueError where the set is missing, broken or has no pair of a kind asked for.
+    """
+
+    def __init__(self, folder: Path, shares: Shares, limit: int | None = None) -> None:
+        self.photos = shards.open_rows(folder / "photos", shards.PHOTOS)
+        self.pairs = shards.open_rows(folder / "pairs", shards.PAIRS)
+        self.source = self.pairs.column("source").astype(np.int64)
+        self.target = self.pairs.column("target").astype(np.int64)
+        person = self.photos.column("person")
+        itself = self.source == self.target
+        same = ~itself & (person[self.source] == person[self.target]) & (person[self.source] >= 0)
+        self.true, self.itself = itself | same, itself
+        try:
+            self._kinds = Kinds(self.true, itself, shares, limit)
+        except ValueError as error:
+            raise ValueError(f"{folder}: {error}") from None
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def about(self) -> dict[str, int]:
+        """What tells this set from another: how many photos and pairs, and a checksum of who is drawn on whom."""
+        columns = (self.source, self.target, self.photos.column("person").astype(np.int64))
+        check = functools.reduce(lambda sum_, column: zlib.crc32(column.tobytes(), sum_), columns, 0)
+        return {"photos": len(self.photos), "pairs": len(self.pairs), "check": check}
+
+    def rows(self, seed: tuple[int, ...], size: int) -> Numbers:
+        """Numbers of the pairs of one batch; the same seed gives the same ones."""
+        return self._kinds.rows(seed, size)
+
     def __call__(self, rows: Numbers, side: int, seed: int | None) -> Batch:
         """The batch of these pairs at `side` px; seed: of the augmentation, None for none."""
         random = None if seed is None else torch.Generator().manual_seed(seed)
-        return assemble(self._pieces(rows), side, random)
+        return assemble(self.pieces(rows), side, random)
 
-    def _pieces(self, rows: Numbers) -> Pieces:
-        targets = self._target[rows]
-        guide = self._pairs.take("guide", rows)
+    def pieces(self, rows: Numbers) -> Pieces:
+        """What the batch of these pairs is made of."""
+        targets = self.target[rows]
+        guide = self.pairs.take("guide", rows)
         return Pieces(
             pictures(self.photos.take("crop", targets)),
             pictures(guide[..., :3]),
             torch.from_numpy(np.ascontiguousarray(guide[..., 3])).float()[:, None] / 255,
             torch.from_numpy(self.photos.take("zone", targets))[:, None],
             torch.from_numpy(self.photos.take("landmarks", targets)),
-            torch.from_numpy(self._true[rows]).float(),
-            torch.from_numpy(self._itself[rows]).float(),
-            self._source[rows],
+            torch.from_numpy(self.true[rows]).float(),
+            torch.from_numpy(self.itself[rows]).float(),
+            self.source[rows],
         )
 
 
@@ -227,4 +252,4 @@ def pictures(images: NDArray[np.uint8]) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(images[..., ::-1].transpose(0, 3, 1, 2))).float() / 255
 
 
-__all__ = ["Batch", "Batches", "Pieces", "assemble", "blur", "holes", "pictures", "see", "skin_light", "soften", "tint"]
+__all__ = ["Batch", "Batches", "Kinds", "Pieces", "assemble", "blur", "holes", "pictures", "see", "skin_light", "soften", "tint"]

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from models.training import losses
-from models.training.batches import Batches, pictures
+from models.training.batches import Batch, Batches, pictures
 from models.training.networks import Generator
 from models.training.trainer import Judges
 
@@ -31,12 +31,11 @@ _SMOOTH = 1 / 60
 class Curves:
     """Keeps the figures of a run: figures.jsonl, one line a step told; TensorBoard's files; sheet-STEP.png.
 
-    folder: of the run.  step: where it goes on; whatever was told of later steps is cut off.  Raises OSError.
+    folder: of the run.  step: where it goes on; whatever was told of later steps is cut off.  board: whether TensorBoard's
+    files are written.  Raises OSError.
     """
 
-    def __init__(self, folder: Path, step: int) -> None:
-        from torch.utils.tensorboard import SummaryWriter
-
+    def __init__(self, folder: Path, step: int, board: bool = True) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         kept = [line for line in figures(folder) if line["step"] <= step]
@@ -45,13 +44,14 @@ class Curves:
         part.write_text(text, encoding="utf-8")
         part.replace(folder / FIGURES)
         self._began = time.perf_counter() - (kept[-1].get("seconds", 0.0) if kept else 0.0)
-        self._board = SummaryWriter(str(folder / "board"), purge_step=step + 1)
+        self._board = _board(folder / "board", step) if board else None
 
     def __enter__(self) -> Curves:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._board.close()
+        if self._board:
+            self._board.close()
 
     def tell(self, step: int, values: Mapping[str, float]) -> None:
         """Keep the figures of a step.  Raises OSError."""
@@ -59,15 +59,22 @@ class Curves:
         line = {"step": step, "seconds": seconds, **{name: round(value, 5) for name, value in values.items()}}
         with (self._folder / FIGURES).open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
-        for name, value in values.items():
+        for name, value in values.items() if self._board else ():
             self._board.add_scalar(name, value, step)
 
     def show(self, step: int, picture: Tensor) -> None:
         """Keep a picture (3, h, w) RGB 0..1.  Raises OSError."""
         levels = (picture.float().clamp(0, 1) * 255).round().byte().cpu()
-        self._board.add_image("sheet", levels, step)
+        if self._board:
+            self._board.add_image("sheet", levels, step)
         written = cv2.imencode(".png", np.ascontiguousarray(levels.permute(1, 2, 0).numpy()[..., ::-1]))[1]
         (self._folder / f"sheet-{step:06d}.png").write_bytes(written.tobytes())
+
+
+def _board(folder: Path, step: int) -> Any:
+    from torch.utils.tensorboard import SummaryWriter
+
+    return SummaryWriter(str(folder), purge_step=step + 1)
 
 
 def figures(folder: Path) -> list[dict[str, float]]:
@@ -90,11 +97,16 @@ def figures(folder: Path) -> list[dict[str, float]]:
 def sheet(generator: Generator, data: Batches, judges: Judges, device: torch.device, count: int = 8, side: int = 128) -> Tensor:
     """A picture (3, h, w) RGB 0..1: source, target, guide, face set in, alpha; a row for each of some pairs."""
     batch = data(data.rows((1, 2, 3), count), side, None).to(device)
-    generator.eval()
-    face, alpha = generator(batch.view, judges.vectors[batch.source].to(device))
-    made = losses.compose(face, alpha, batch)
     source = functional.interpolate(pictures(data.photos.take("crop", batch.source)).to(device), (side, side), mode="area")
-    columns = [source, batch.target, batch.view[:, 3:6], made.whole, alpha.expand(-1, 3, -1, -1)]
+    return torch.cat([torch.cat(list(source), dim=1), made_of(generator, batch, judges)], dim=2)
+
+
+@torch.no_grad()
+def made_of(generator: Generator, batch: Batch, judges: Judges) -> Tensor:
+    """The same of a batch, without the sources."""
+    generator.eval()
+    face, alpha = generator(batch.view, judges.vectors[batch.source].to(batch.view.device))
+    columns = [batch.target, batch.view[:, 3:6], losses.compose(face, alpha, batch).whole, alpha.expand(-1, 3, -1, -1)]
     return torch.cat([torch.cat(list(column), dim=1) for column in columns], dim=2)
 
 
@@ -152,4 +164,4 @@ def smoothed(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(total / share, np.float64)
 
 
-__all__ = ["DRAWN", "FIGURES", "Curves", "curves", "figures", "sheet", "smoothed"]
+__all__ = ["DRAWN", "FIGURES", "Curves", "curves", "figures", "made_of", "sheet", "smoothed"]
