@@ -232,3 +232,34 @@ def test_shares_of_a_batch_do_not_change_a_mean(encoder: IdentityEncoder) -> Non
         face = batch.target + 0.1
         got, wanted = (_found(shown, given, encoder)["pixels"] for shown, given in ((face, batch), (alone.target + 0.1, alone)))
         assert float(got) == pytest.approx(float(wanted), rel=1e-5)
+
+
+def test_coloured_spots_cost_and_coloured_light_does_not(encoder: IdentityEncoder) -> None:
+    batch = _batch([0, 0], [0, 0])
+    light = torch.tensor([0.05, 0.0, -0.05]).view(1, 3, 1, 1)
+    lit = _found(batch.target + light * batch.mask, batch, encoder)["colour"]
+    spots = _found(batch.target + light * batch.feature, batch, encoder)["colour"]
+    grey = _found(batch.target + 0.05 * batch.feature, batch, encoder)["colour"]
+    assert float(lit) < 1e-4
+    assert float(grey) < 1e-6
+    assert float(spots) > 5e-4
+
+
+def test_likeness_is_answered_for_by_brightness_alone() -> None:
+    batch = _batch([0, 0], [0, 0])
+    points = batch.landmarks[0]
+
+    class Reader(torch.nn.Module):
+        def forward(self, pictures: Tensor) -> Tensor:
+            # Red against green and blue, where a recogniser that looks at nothing else would pull at colour alone.
+            return (pictures.mean(dim=(2, 3)) @ torch.tensor([[1.0, 0.5], [-0.5, 1.0], [-0.5, -1.0]])) + 1
+
+    judges = Judges(IdentityEncoder((8, 8, 8, 8)), torch.zeros(2, 128), Reader(), torch.tensor([[1.0, 0.2], [-0.5, 1.0]]))
+    whole = batch.target.clone().requires_grad_()
+    losses.identity(whole, replace(batch, landmarks=points[None].expand(2, -1, -1)), judges).backward()
+    assert whole.grad is not None
+    pulled = whole.grad.abs().amax(dim=(0, 2, 3))
+    assert float(pulled.max()) > 0
+    # The gradient of brightness lies along the weights of brightness.
+    weights = torch.tensor([0.299, 0.587, 0.114])
+    assert torch.allclose(pulled / pulled.sum(), weights, atol=1e-4)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 # Two photos of one person do not match hair by hair: finer than this share of the crop they are not compared pixel by pixel.
 _BLURRED = 1 / 48
+# Coloured light and make-up part at this share of the crop.
+_SMOOTH = 1 / 24
 # A moment seen again lies up to so many pixels aside, and differs by this much noise.
 _ASIDE, _NOISE = 0.75, 0.01
 
@@ -51,6 +53,7 @@ def losses(made: Made, batch: Batch, encoder: IdentityEncoder) -> dict[str, Tens
     pixels: a photo on itself must become itself.  blurred: on another of the same person, that one, without the finest detail.
     light: the skin has the target's light and colour, whoever it is.  features: the identity encoder's first maps agree with the truth's.
     alpha: covers what the guide covers.  structure: fine detail is the guide's, most of all in eyes and mouth.  residual: small.
+    colour: changes smoothly.
     """
     inside = batch.mask
     difference = (made.face - batch.target).abs() * inside
@@ -70,6 +73,7 @@ def losses(made: Made, batch: Batch, encoder: IdentityEncoder) -> dict[str, Tens
         "alpha": functional.binary_cross_entropy(made.alpha.nan_to_num(0.5), batch.mask),
         "structure": _mean(kept, 1 - batch.itself),
         "residual": (residual.abs() * inside).mean(),
+        "colour": _motley(made.face - batch.view[:, 3:6], inside),
     }
     with half(made.whole.device):
         with torch.no_grad():
@@ -102,6 +106,9 @@ def identity(whole: Tensor, batch: Batch, judges: Judges) -> Tensor:
     count = _everywhere(torch.tensor(float(len(rows)), device=whole.device))
     if not len(rows):
         return whole.sum() * 0
+    # Brightness alone may answer for it: a recogniser is won over by coloured lips and lids, which nobody wants to wear.
+    bright = _brightness(whole)
+    whole = (whole - bright).detach() + bright
     seen = torch.where(batch.mirrored[rows][:, None, None, None], whole[rows].flip(-1), whole[rows])
     crops = look(seen, batch.landmarks[rows])
     with half(whole.device):
@@ -140,6 +147,18 @@ def hinge(real: list[Tensor], made: list[Tensor]) -> Tensor:
 def convincing(made: list[Tensor]) -> Tensor:
     """What the generator is asked for by the discriminator."""
     return -torch.stack([a.mean() for a in made]).mean()
+
+
+def _motley(change: Tensor, inside: Tensor) -> Tensor:
+    """How much the colour, not the brightness, of a change (n, 3, s, s) differs from place to place: light does not, make-up does."""
+    colour = (change - _brightness(change)) * inside
+    smooth = blur(colour, change.shape[-1] * _SMOOTH) / blur(inside, change.shape[-1] * _SMOOTH).clamp_min(0.05)
+    return ((colour - smooth).abs() * inside).mean()
+
+
+def _brightness(picture: Tensor) -> Tensor:
+    """Luma (n, 1, s, s) of RGB, BT.601."""
+    return 0.299 * picture[:, :1] + 0.587 * picture[:, 1:2] + 0.114 * picture[:, 2:]
 
 
 def _fine(picture: Tensor) -> Tensor:
