@@ -32,19 +32,19 @@ class Weights(_Part):
 
     pixels: float = Field(4.0, ge=0)
     blurred: float = Field(6.0, ge=0)
-    light: float = Field(8.0, ge=0)
+    light: float = Field(4.0, ge=0)
     features: float = Field(0.5, ge=0)
     alpha: float = Field(0.3, ge=0)
     structure: float = Field(2.0, ge=0)
     residual: float = Field(0.1, ge=0)
-    colour: float = Field(6.0, ge=0)
+    colour: float = Field(8.0, ge=0)
 
 
 class Shares(_Part):
     """What a batch is made of: a photo on itself, on another of the same person, on a stranger; the rest is strangers."""
 
-    itself: float = Field(0.25, ge=0, le=1)
-    same: float = Field(0.45, ge=0, le=1)
+    itself: float = Field(0.2, ge=0, le=1)
+    same: float = Field(0.4, ge=0, le=1)
 
     @model_validator(mode="after")
     def _one_in_all(self) -> Shares:
@@ -63,7 +63,11 @@ class TrainSettings(_Part):
     seed: int = 0
     widths: tuple[int, ...] = (16, 32, 64, 96)
     average: float = Field(0.999, ge=0, lt=1)
-    phases: tuple[Phase, ...] = (Phase(side=64, until=4000), Phase(side=128, until=12000))
+    phases: tuple[Phase, ...] = (
+        Phase(side=64, until=4000, rate=1.5e-3),
+        Phase(side=128, until=6000, batch=12, rate=8e-4),
+        Phase(side=128, until=16000, batch=12, rate=6e-4, adversarial=0.02, identity=0.9, steady=2.0),
+    )
     weights: Weights = Weights()
     shares: Shares = Shares()
     save_every: int = Field(200, ge=1)
