@@ -191,7 +191,7 @@ def test_weights_that_are_no_number_are_never_saved(folder: Path, tmp_path: Path
     with torch.no_grad():
         trainer.discriminator.judges[1][2].weight_orig[0, 0, 0, 0] = float("inf")
     with pytest.raises(FloatingPointError, match=r"discriminator\.judges\.1\.2\.weight_orig is no number"):
-        run._save(tmp_path / run.CHECKPOINT, trainer, {})
+        run.save(tmp_path / run.CHECKPOINT, trainer, {})
     assert checkpoint.reached(tmp_path / run.CHECKPOINT) == 2
 
 

@@ -59,8 +59,9 @@ class Curves:
         line = {"step": step, "seconds": seconds, **{name: round(value, 5) for name, value in values.items()}}
         with (self._folder / FIGURES).open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
-        for name, value in values.items() if self._board else ():
-            self._board.add_scalar(name, value, step)
+        if self._board:
+            for name, value in values.items():
+                self._board.add_scalar(name, value, step)
 
     def show(self, step: int, picture: Tensor) -> None:
         """Keep a picture (3, h, w) RGB 0..1.  Raises OSError."""

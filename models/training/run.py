@@ -61,7 +61,7 @@ def train(
     if path.exists():
         trainer.restore(checkpoint.load(path, about["architecture"], None if settings.other_set else about["set"]))
     out.mkdir(parents=True, exist_ok=True)
-    watch = _Watch(path)
+    watch = Watch(path)
     with stopping() if stop is None else nullcontext(stop) as asked:
         for batch in ahead(lambda number: _batch(data, settings, number), trainer.step, end):
             phase = settings.phase(trainer.step)
@@ -80,7 +80,7 @@ def train(
             if show and rank() == 0 and trainer.step % settings.show_every == 0:
                 show(trainer.step, sheet(trainer.average, data, judges, device))
             if saving and rank() == 0:
-                _save(path, trainer, about)
+                save(path, trainer, about)
             if ending:
                 break
     return trainer
@@ -149,7 +149,7 @@ def ahead(prepare: Callable[[int], Batch], first: int, last: int) -> Iterator[Ba
             yield batch
 
 
-class _Watch:
+class Watch:
     """Figures as they come, looked at together; raises FloatingPointError for the first that is no number."""
 
     def __init__(self, path: Path) -> None:
@@ -158,21 +158,27 @@ class _Watch:
         self._kept: list[tuple[int, dict[str, Tensor]]] = []
 
     def see(self, number: int, figures: dict[str, Tensor], faces: int) -> None:
+        """Keep the figures of a step of so many faces."""
         self._kept.append((number, figures))
         self._faces += faces * processes()
 
     def look(self) -> dict[str, float]:
-        """The figures of the last step, and faces a second so far."""
+        """The figures of the last step, and faces a second since the last look; nothing when no step was taken since."""
         kept, self._kept = self._kept, []
+        if not kept:
+            return {}
         flat = iter(torch.stack([value.float() for _, figures in kept for value in figures.values()]).tolist())
         values: dict[str, float] = {}
         for number, figures in kept:
             values = {name: next(flat) for name in figures}
             _refuse(self._path, number, [name for name, value in values.items() if not math.isfinite(value)])
-        return values | {"faces_per_second": self._faces / (time.perf_counter() - self._began)}
+        speed = self._faces / max(1e-9, time.perf_counter() - self._began)
+        self._began, self._faces = time.perf_counter(), 0
+        return values | {"faces_per_second": speed}
 
 
-def _save(path: Path, trainer: Trainer, about: dict[str, Any]) -> None:
+def save(path: Path, trainer: Trainer, about: dict[str, Any]) -> None:
+    """Write a checkpoint, unless a weight is no number: raises FloatingPointError then, OSError as checkpoint.save."""
     broken = trainer.broken()
     _refuse(path, trainer.step, [broken] if broken else [])
     checkpoint.save(path, {**about, **trainer.state()})
