@@ -127,6 +127,33 @@ def test_another_architecture_is_refused(path: Path) -> None:
         checkpoint.load(path, {"widths": [8, 16]})
 
 
+def test_networks_of_another_version_are_refused(path: Path) -> None:
+    settings = TrainSettings(widths=(4, 8))
+    trainer = make(settings, torch.device("cpu"))
+    state = trainer.state()
+    fewer = {**state, "generator": dict(list(state["generator"].items())[1:])}
+    for wrong in (fewer, {**state, "optimiser": {}}, {name: value for name, value in state.items() if name != "discriminator"}):
+        with pytest.raises(ValueError, match="of another version") as told:
+            trainer.restore(wrong)
+        assert "\n" not in str(told.value)
+    checkpoint.save(path, {"architecture": _KIND})
+    with pytest.raises(ValueError, match="of another version, it does not say its step"):
+        checkpoint.reached(path)
+
+
+def test_any_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    checkpoint.whole(path, lambda file: file.write(b"first"))
+
+    def full(file: Any) -> None:
+        file.write(b"half")
+        raise RuntimeError("no room")
+
+    with pytest.raises(OSError, match=r"the encoder could not be written \(no room\); the one before it is kept"):
+        checkpoint.whole(path, full, "encoder")
+    assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == [("file", b"first")]
+
+
 def test_a_whole_run_takes_less_than_40_megabytes(tmp_path: Path) -> None:
     """At the default widths, with both optimisers' moments."""
     settings = TrainSettings()

@@ -24,8 +24,10 @@ from models.running.providers import Runtime  # noqa: E402
 from models.training import checkpoint, graphs, proof, quantise  # noqa: E402
 from models.training import export as exporting  # noqa: E402
 from models.training.export import EXACT, export  # noqa: E402
+from models.training.judges import load_encoder  # noqa: E402
 from models.training.networks import Generator, IdentityEncoder  # noqa: E402
 from models.training.proof import Difference  # noqa: E402
+from models.training.trainer import checksum  # noqa: E402
 from tests.graphs import count, run  # noqa: E402
 
 _WIDTHS = (4, 6, 8)
@@ -223,6 +225,32 @@ def test_a_full_disk_leaves_the_files_that_were_there(
     with pytest.raises(OSError, match=r"cannot be written \(No space left on device\); make room"):
         export(*trained, tmp_path, {})
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {GENERATOR: b"before", ENCODER: b"before"}
+
+
+def test_where_one_file_cannot_be_placed_the_other_is_put_back(tmp_path: Path) -> None:
+    (tmp_path / ENCODER).mkdir()
+    for before in (b"before", None):
+        if before:
+            (tmp_path / GENERATOR).write_bytes(before)
+        with pytest.raises(OSError, match=rf"{ENCODER}: cannot be written") as told:
+            exporting._write({tmp_path / GENERATOR: b"new", tmp_path / ENCODER: b"new"})
+        assert ".part" not in str(told.value)
+        assert sorted(path.name for path in tmp_path.iterdir()) == sorted([ENCODER, *([GENERATOR] if before else [])])
+        if before:
+            assert (tmp_path / GENERATOR).read_bytes() == before
+            (tmp_path / GENERATOR).unlink()
+
+
+def test_a_generator_goes_with_the_encoder_it_was_trained_with_alone(trained: tuple[Path, Path], tmp_path: Path) -> None:
+    run_folder, encoder = trained
+    state = checkpoint.read(run_folder / "checkpoint.pt")
+    known = checksum(load_encoder(encoder))
+    checkpoint.save(tmp_path / "right.pt", {**state, "set": {"photos": 3, "encoder": known}})
+    checkpoint.save(tmp_path / "wrong.pt", {**state, "set": {"photos": 3, "encoder": known ^ 1}})
+    assert export(tmp_path / "right.pt", encoder, tmp_path / "out", {}).step == 1234
+    with pytest.raises(ValueError, match=r"wrong\.pt was trained with another encoder; put back the one of that run"):
+        export(tmp_path / "wrong.pt", encoder, tmp_path / "none", {})
+    assert not (tmp_path / "none").exists()
 
 
 def test_other_files_are_told_apart(trained: tuple[Path, Path], tmp_path: Path) -> None:

@@ -6,11 +6,12 @@ At the default widths about 16 MB, of which the optimisers' two moments of every
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 
@@ -23,17 +24,24 @@ def save(path: Path, state: Mapping[str, Any]) -> None:
 
     Raises OSError, with the previous checkpoint kept and nothing half-written left.
     """
+    whole(path, lambda file: torch.save({"format": FORMAT, **state}, file), "checkpoint")
+
+
+def whole(path: Path, write: Callable[[BinaryIO], object], what: str = "file") -> None:
+    """Write a file whole or not at all.  what: it is called.  Raises OSError; what was there is kept then, nothing half-written left."""
     part = path.with_name(path.name + ".part")
     try:
         with part.open("wb") as file:
-            torch.save({"format": FORMAT, **state}, file)
+            write(file)
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
     except (OSError, RuntimeError) as error:
-        part.unlink(missing_ok=True)
         # torch says RuntimeError where its writer met a full disk.
-        raise OSError(f"{path}: the checkpoint could not be written ({_first(error)}); {_kept(path)}, make room and start again") from error
+        raise OSError(f"{path}: the {what} could not be written ({_first(error)}); {_kept(path)}, make room and start again") from error
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
 def load(path: Path, architecture: Mapping[str, Any], photos: Mapping[str, int] | None = None) -> dict[str, Any]:
@@ -58,7 +66,12 @@ def load(path: Path, architecture: Mapping[str, Any], photos: Mapping[str, int] 
 
 def reached(path: Path) -> int:
     """The step of a checkpoint, 0 where there is none.  Raises ValueError for another file."""
-    return int(read(path)["step"]) if path.exists() else 0
+    if not path.exists():
+        return 0
+    try:
+        return int(read(path)["step"])
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{path}: a checkpoint of another version, it does not say its step; delete it or use another folder") from error
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -86,4 +99,4 @@ def _told(known: Mapping[str, int]) -> str:
     return f"{known.get('photos')} photos, {known.get('pairs')} pairs, check {known.get('check', 0):08x}"
 
 
-__all__ = ["FORMAT", "load", "reached", "read", "save"]
+__all__ = ["FORMAT", "load", "reached", "read", "save", "whole"]

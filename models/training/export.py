@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from models.training.networks import Generator
 from models.training.proof import Difference, Feed
 from models.training.quantise import quantised
 from models.training.run import CHECKPOINT
+from models.training.trainer import checksum
 
 Precision = Literal["float16", "float32", "int8"]
 EXACT = Difference(1e-3, 1e-3)
@@ -84,8 +86,12 @@ def export(
         raise ValueError(f"got precision {precision}, expected one of {', '.join(STORED)}")
     if precision == "int8" and data is None:
         raise ValueError("got precision int8 and no set, expected one to calibrate on")
-    generator, state = _average(checkpoint / CHECKPOINT if checkpoint.is_dir() else checkpoint)
+    checkpoint = checkpoint / CHECKPOINT if checkpoint.is_dir() else checkpoint
+    generator, state = _average(checkpoint)
     who, step = load_encoder(encoder), str(state["step"])
+    # Checkpoints of the first version do not say which encoder they were trained with.
+    if (state.get("set") or {}).get("encoder", checksum(who)) != checksum(who):
+        raise ValueError(f"{encoder}: {checkpoint} was trained with another encoder; put back the one of that run")
     noise, real = proof.noise(_NOISE), proof.faces(data, who, _FACES, seed=1) if data else proof.Seen([], [])
     bytes_of = proof.faces(data, who, _CALIBRATING, seed=2).views if data and precision == "int8" else []
     wide = f"AAD, {', '.join(map(str, state['architecture']['widths']))} channels"
@@ -140,21 +146,31 @@ def _average(path: Path) -> tuple[Generator, dict[str, Any]]:
 
 
 def _write(contents: Mapping[Path, bytes]) -> None:
-    """All files or none; raises OSError."""
-    parts = {path: path.with_name(path.name + ".part") for path in contents}
+    """All files or none; raises OSError, with those there before kept."""
+    parts, befores = ({path: path.with_name(path.name + end) for path in contents} for end in (".part", ".before"))
+    placed: list[Path] = []
+    at = next(iter(contents))
     try:
-        for path, content in contents.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with parts[path].open("wb") as file:
+        for at, content in contents.items():
+            at.parent.mkdir(parents=True, exist_ok=True)
+            with parts[at].open("wb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-        for path, part in parts.items():
-            part.replace(path)
+            if at.is_file():
+                shutil.copyfile(at, befores[at])
+        for at, part in parts.items():
+            part.replace(at)
+            placed.append(at)
     except OSError as error:
-        raise OSError(f"{error.filename}: cannot be written ({error.strerror}); make room or take another folder") from error
+        for path in placed:
+            if befores[path].exists():
+                befores[path].replace(path)
+            else:
+                path.unlink()
+        raise OSError(f"{at}: cannot be written ({error.strerror}); make room or take another folder") from error
     finally:
-        for part in parts.values():
+        for part in (*parts.values(), *befores.values()):
             with contextlib.suppress(OSError):
                 part.unlink(missing_ok=True)
 

@@ -42,15 +42,18 @@ class Trainer:
         return {"step": self.step, **{name: getattr(self, name).state_dict() for name in (*_NETWORKS, *_OPTIMISERS)}}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from what `state` gave, on whatever device that was."""
-        for name in _NETWORKS:
-            getattr(self, name).load_state_dict(state[name])
-        for name in _OPTIMISERS:
-            known, optimiser = state[name], getattr(self, name)
-            # How the arithmetic is done belongs to the machine, not to the run.
-            fused = optimiser.param_groups[0]["fused"]
-            optimiser.load_state_dict({**known, "param_groups": [{**group, "fused": fused} for group in known["param_groups"]]})
-        self.step = int(state["step"])
+        """Go on from what `state` gave, on whatever device that was.  Raises ValueError for networks of another version."""
+        try:
+            for name in _NETWORKS:
+                getattr(self, name).load_state_dict(state[name])
+            for name in _OPTIMISERS:
+                known, optimiser = state[name], getattr(self, name)
+                # How the arithmetic is done belongs to the machine, not to the run.
+                fused = optimiser.param_groups[0]["fused"]
+                optimiser.load_state_dict({**known, "param_groups": [{**group, "fused": fused} for group in known["param_groups"]]})
+            self.step = int(state["step"])
+        except (KeyError, RuntimeError, TypeError, ValueError, AttributeError) as error:
+            raise ValueError(f"the checkpoint's networks are of another version ({_first(error)}); use another folder") from error
 
     def set_rate(self, rate: float) -> None:
         """Give both optimisers a learning rate."""
@@ -99,9 +102,23 @@ class Judges:
         return replace(self, encoder=self.encoder.to(device), vectors=self.vectors.to(device), teacher=teacher, wanted=wanted, mean=mean)
 
     def check(self) -> int:
-        """A checksum of the encoder: a generator trained with one cannot read another's vectors."""
-        values = [value.detach().cpu().contiguous().numpy().tobytes() for value in self.encoder.state_dict().values()]
-        return zlib.crc32(b"".join(values))
+        """The encoder's checksum."""
+        return checksum(self.encoder)
+
+    def ready(self, settings: TrainSettings) -> None:
+        """Raise ValueError where a phase asks who faces are and there is no teacher to tell."""
+        asking = [number for number, phase in enumerate(settings.phases) if phase.identity]
+        if asking and self.teacher is None:
+            raise ValueError(
+                f"phases.{asking[0]}.identity is {settings.phases[asking[0]].identity:g} and needs its teacher, dlib's recogniser, which "
+                "is not installed: pip install 'swapcam[train]', or set it to 0 in every phase"
+            )
+
+
+def checksum(encoder: nn.Module) -> int:
+    """What tells an encoder from another: a generator trained with one cannot read another's vectors."""
+    values = [value.detach().cpu().contiguous().numpy().tobytes() for value in encoder.state_dict().values()]
+    return zlib.crc32(b"".join(values))
 
 
 def architecture(settings: TrainSettings) -> dict[str, Any]:
@@ -160,9 +177,14 @@ def agreed(here: bool, device: torch.device) -> bool:
     return bool(said > 0)
 
 
+def _first(error: Exception) -> str:
+    """The last of torch's lines, which says what did not fit; of others the only one."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[-1].strip()
+
+
 def _shared(network: nn.Module) -> nn.Module:
     # Statistics are the same on every GPU already (SyncBatchNorm); spectral norms follow from the weights.
     return DistributedDataParallel(network, forward_sync_buffers=False) if processes() > 1 else network
 
 
-__all__ = ["Judges", "Trainer", "agreed", "architecture", "channels_last", "half", "make", "processes", "rank"]
+__all__ = ["Judges", "Trainer", "agreed", "architecture", "channels_last", "checksum", "half", "make", "processes", "rank"]
