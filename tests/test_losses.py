@@ -117,7 +117,21 @@ def test_alpha_has_its_known_value(encoder: IdentityEncoder) -> None:
     assert float(found["alpha"]) == pytest.approx(wanted, rel=1e-5)
 
 
-@pytest.mark.parametrize("name", ["pixels", "blurred", "features", "structure", "residual"])
+def test_colour_may_change_smoothly_but_not_in_spots(encoder: IdentityEncoder) -> None:
+    """Coloured light is smooth, make-up is not; brightness is the structure's affair."""
+    batch = _batch([0], [0])
+    spot = torch.zeros_like(batch.target)
+    spot[:, :, 20:26, 10:22] = 0.1
+    red = torch.tensor([1.0, 0, 0]).view(1, 3, 1, 1)
+    smooth, coloured, grey = (
+        float(_found(batch.target + change, batch, encoder)["colour"]) for change in (0.1 * red.expand_as(spot), spot * red, spot)
+    )
+    assert coloured > 0.0005
+    assert smooth < 0.02 * coloured
+    assert grey < 0.02 * coloured
+
+
+@pytest.mark.parametrize("name", ["pixels", "blurred", "features", "structure", "residual", "colour"])
 def test_nothing_outside_the_face_is_pulled(name: str, encoder: IdentityEncoder) -> None:
     batch = _batch([1, 1, 0], [1, 0, 0])
     face = (batch.target + 0.05 * torch.rand(batch.target.shape)).requires_grad_()
@@ -211,6 +225,18 @@ def test_who_it_is_is_asked_of_strangers_alone_and_the_right_way_round(encoder: 
     assert whole.grad is not None
     assert float(whole.grad[0].abs().max()) == 0
     assert float(whole.grad[1:].abs().amax()) > 0
+
+
+def test_brightness_alone_answers_for_who_it_is(encoder: IdentityEncoder) -> None:
+    """All colours are pulled alike, so that no lipstick wins a recogniser over."""
+    batch = _batch([0, 0], [0, 0])
+    judges = Judges(encoder, torch.zeros(2, 128), _Seen(), torch.rand(2, 4))  # type: ignore[arg-type]
+    whole = batch.target.clone().requires_grad_()
+    losses.identity(whole, batch, judges).backward()
+    assert whole.grad is not None
+    pulled = whole.grad / torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
+    assert float(pulled.abs().max()) > 0
+    torch.testing.assert_close(pulled, pulled[:, :1].expand_as(pulled))
 
 
 def test_without_strangers_or_a_teacher(encoder: IdentityEncoder) -> None:

@@ -20,10 +20,14 @@ from sets import write_set
 
 torch = pytest.importorskip("torch", reason="training needs the extra train")
 
-from models.training import checkpoint, run  # noqa: E402  after the skip
+from models.network import NetworkError  # noqa: E402  after the skip
+from models.training import checkpoint, run  # noqa: E402
 from models.training.batches import Batch, Batches, assemble  # noqa: E402
+from models.training.curves import figures  # noqa: E402
+from models.training.judges import ENCODER, save_encoder  # noqa: E402
 from models.training.networks import IdentityEncoder  # noqa: E402
-from models.training.settings import Phase, TrainSettings  # noqa: E402
+from models.training.settings import Phase, TrainSettings, read  # noqa: E402
+from models.training.teacher import Teacher  # noqa: E402
 from models.training.trainer import Judges, Trainer, make  # noqa: E402
 
 _ROOT = Path(__file__).resolve().parents[1]
@@ -222,6 +226,44 @@ def test_a_checkpoint_of_the_first_version_goes_on(folder: Path, tmp_path: Path)
     assert checkpoint.read(path)["set"]["photos"] == 12
 
 
+def test_a_set_and_a_settings_file_are_enough(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `python -m models.training.run SET OUT CONFIG` starts it; a second start goes on, with its curves."""
+
+    def absent(kind: type[Teacher]) -> Teacher:
+        raise NetworkError("no teacher here")
+
+    monkeypatch.setattr(Teacher, "open", classmethod(absent))
+    torch.manual_seed(1)
+    save_encoder(folder / ENCODER, IdentityEncoder())
+    config = tmp_path / "settings.yaml"
+    config.write_text("widths: [8, 8, 8, 8]\nthreads: 1\nphases: [{side: 32, until: 10, batch: 4}]\n")
+    run.main(folder, tmp_path / "out", config)
+    config.write_text(config.read_text().replace("10", "20"))
+    run.main(folder, tmp_path / "out", config)
+    assert checkpoint.reached(tmp_path / "out" / run.CHECKPOINT) == 20
+    assert [line["step"] for line in figures(tmp_path / "out")] == [10, 20]
+    assert list((tmp_path / "out" / "board").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("seed: [", "cannot be read as YAML"),
+        ("sead: 1", "sead: Extra inputs are not permitted"),
+        ("phases: [{until: 5}, {until: 5}]", r"phases that end at \[5, 5\]"),
+        ("shares: {itself: 0.7, same: 0.7}", "shares of 0.7 and 0.7, expected no more than 1"),
+        ("phases: [{until: 5, side: 50}]", "phases.0.side: Input should be a multiple of 16"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused_by_name(text: str, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "settings.yaml"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=said) as told:
+        read(path)
+    assert str(told.value).startswith(str(path))
+    assert "\n" not in str(told.value)
+
+
 def test_the_rate_warms_up_in_every_phase_and_falls_in_the_last() -> None:
     settings = TrainSettings(phases=(Phase(until=1000, rate=1e-3), Phase(until=2000, rate=5e-4)))
     rates = [run.rate(settings, number) for number in (0, 99, 199, 999, 1000, 1500, 1999)]
@@ -236,6 +278,6 @@ def test_four_pairs_are_learned(folder: Path) -> None:
     batch = assemble(pieces._replace(guide=pieces.guide * 0.5), 32, None)
     trainer = make(settings, _CPU)
     trainer.set_rate(5e-3)
-    figures = [run.step(trainer, batch, judges, settings.weights, _PLAIN, torch.Generator()) for _ in range(40)]
+    found = [run.step(trainer, batch, judges, settings.weights, _PLAIN, torch.Generator()) for _ in range(40)]
     for name in ("pixels", "blurred", "light"):
-        assert float(figures[-1][name]) < 0.5 * float(figures[0][name]), name
+        assert float(found[-1][name]) < 0.5 * float(found[0][name]), name
