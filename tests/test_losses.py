@@ -289,3 +289,12 @@ def test_likeness_is_answered_for_by_brightness_alone() -> None:
     # The gradient of brightness lies along the weights of brightness.
     weights = torch.tensor([0.299, 0.587, 0.114])
     assert torch.allclose(pulled / pulled.sum(), weights, atol=1e-4)
+
+
+def test_a_step_at_the_outline_costs_and_one_in_the_middle_does_not(encoder: IdentityEncoder) -> None:
+    batch = _batch([0, 0], [0, 0])
+    middle, outline = torch.zeros_like(batch.target), torch.zeros_like(batch.target)
+    middle[:, :, 20:40, 4:20] = 0.2
+    outline[..., 28:32] = 0.2
+    assert float(_found(batch.target + middle, batch, encoder)["rim"]) < 1e-3
+    assert float(_found(batch.target + outline, batch, encoder)["rim"]) > 0.1

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 # Two photos of one person do not match hair by hair: finer than this share of the crop they are not compared pixel by pixel.
 _BLURRED = 1 / 48
+# So wide is the ring inside the outline in which a seam would show.
+_RING = 1 / 32
 # Coloured light and make-up part at this share of the crop.
 _SMOOTH = 1 / 24
 # A moment seen again lies up to so many pixels aside, and differs by this much noise.
@@ -53,7 +55,7 @@ def losses(made: Made, batch: Batch, encoder: IdentityEncoder) -> dict[str, Tens
     pixels: a photo on itself must become itself.  blurred: on another of the same person, that one, without the finest detail.
     light: the skin has the target's light and colour, whoever it is.  features: the identity encoder's first maps agree with the truth's.
     alpha: covers what the guide covers.  structure: fine detail is the guide's, most of all in eyes and mouth.  residual: small.
-    colour: changes smoothly.
+    colour: changes smoothly.  rim: along the outline the face is as the target was there, whoever it is.
     """
     inside = batch.mask
     difference = (made.face - batch.target).abs() * inside
@@ -73,6 +75,7 @@ def losses(made: Made, batch: Batch, encoder: IdentityEncoder) -> dict[str, Tens
         "alpha": functional.binary_cross_entropy(made.alpha.nan_to_num(0.5), batch.mask),
         "structure": _mean(kept, 1 - batch.itself),
         "residual": (residual.abs() * inside).mean(),
+        "rim": _rim(made.face, batch),
         "colour": _motley(made.face - batch.view[:, 3:6], inside),
     }
     with half(made.whole.device):
@@ -147,6 +150,16 @@ def hinge(real: list[Tensor], made: list[Tensor]) -> Tensor:
 def convincing(made: list[Tensor]) -> Tensor:
     """What the generator is asked for by the discriminator."""
     return -torch.stack([a.mean() for a in made]).mean()
+
+
+def _rim(face: Tensor, batch: Batch) -> Tensor:
+    """How far a face is off the target in the ring just inside the guide's outline, smoothed: there a step would be a seam."""
+    side = face.shape[-1]
+    reach = 2 * round(side * _RING) + 1
+    inner = -functional.max_pool2d(-batch.mask, reach, stride=1, padding=reach // 2)
+    ring = batch.mask * (1 - inner)
+    off = blur((face - batch.target) * ring, side * _RING / 2) / blur(ring, side * _RING / 2).clamp_min(0.05)
+    return (off.abs() * ring).sum() / (3 * ring.sum()).clamp_min(1.0)
 
 
 def _motley(change: Tensor, inside: Tensor) -> Tensor:

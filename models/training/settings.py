@@ -37,6 +37,7 @@ class Weights(_Part):
     alpha: float = Field(0.3, ge=0)
     structure: float = Field(2.0, ge=0)
     residual: float = Field(0.1, ge=0)
+    rim: float = Field(4.0, ge=0)
     colour: float = Field(8.0, ge=0)
 
 
