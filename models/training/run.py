@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,6 @@ from models.training import checkpoint, losses
 from models.training.batches import Batch, Batches
 from models.training.curves import Curves, sheet
 from models.training.interrupt import stopping
-from models.training.networks import IdentityEncoder  # noqa: F401  whoever trains needs one
 from models.training.trainer import Judges, Trainer, agreed, architecture, half, make, processes, rank
 
 if TYPE_CHECKING:
@@ -52,9 +52,10 @@ def train(
 
     tell: told the step and its figures every ten steps and at the last.  show: told the step and a picture (3, h, w) RGB 0..1 at times.
     stop: asked after every step; where it says so, the step is saved and the run returns; by default SIGINT and SIGTERM say so.
-    Raises ValueError for a checkpoint of another architecture or of other photos, FloatingPointError when a loss is no number
-    (the last good checkpoint stays), OSError when the disk is full (likewise).
+    Raises ValueError for a checkpoint of another architecture or of other photos and where a phase misses the teacher,
+    FloatingPointError when a loss is no number (the last good checkpoint stays), OSError when the disk is full (likewise).
     """
+    judges.ready(settings)
     path, end = out / CHECKPOINT, settings.phases[-1].until
     judges, trainer = judges.to(device), make(settings, device)
     about = {"architecture": architecture(settings), "set": {**data.about(), "encoder": judges.check()}}
@@ -202,6 +203,7 @@ def _seed(settings: TrainSettings, number: int) -> int:
 
 def main(folder: Path, out: Path, config: Path | None = None) -> None:
     """Train on a set with its own encoder, in every process that torchrun started; raises as `train`, and as what it opens."""
+    from models.training import runs
     from models.training.judges import open_judges
     from models.training.settings import read
 
@@ -222,8 +224,15 @@ def main(folder: Path, out: Path, config: Path | None = None) -> None:
         if rank() > 0:
             train(data, judges, out, settings, device)
             return
+        remember = cache(lambda: runs.begin(out, folder, settings))
         with Curves(out, checkpoint.reached(out / CHECKPOINT)) as curves:
-            train(data, judges, out, settings, device, curves.tell, curves.show)
+
+            def told(step: int, figures: dict[str, float]) -> None:
+                # A run that refuses these settings, or this set, must not remember them.
+                remember()
+                curves.tell(step, figures)
+
+            train(data, judges, out, settings, device, told, curves.show)
     finally:
         if processes() > 1:
             distributed.destroy_process_group()
