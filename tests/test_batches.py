@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import cv2
@@ -193,3 +195,33 @@ def test_a_set_without_what_is_asked_for_is_refused(tmp_path: Path) -> None:
 def test_the_drawn_faces_of_these_tests_lie_as_aligned_faces_do() -> None:
     five = align.five(mean_landmarks())
     np.testing.assert_allclose(five, align.template(live.TEMPLATE, live.SIDE), atol=3)
+
+
+def _shifted(folder: Path, out: Path, number: int) -> Path:
+    """A set without one of its photo shards."""
+    shutil.copytree(folder, out)
+    shutil.rmtree(out / "photos" / f"{number:04d}")
+    return out
+
+
+def test_photos_that_are_not_those_that_were_drawn_are_refused(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"photos: got no shard 0000, and 0001 after it; prepare again"):
+        Batches(_shifted(folder, tmp_path / "first", 0), _MIXED)
+    with pytest.raises(ValueError, match=r"no longer has; delete .*pairs and prepare again"):
+        Batches(_shifted(folder, tmp_path / "last", 1), _MIXED)
+    other = shutil.copytree(folder, tmp_path / "other")
+    shutil.rmtree(other / "photos")
+    shutil.copytree(write_set(tmp_path / "seed", seed=1) / "photos", other / "photos")
+    with pytest.raises(ValueError, match="no longer has"):
+        Batches(other, _MIXED)
+
+
+def test_sets_that_do_not_say_what_they_were_drawn_from_are_taken_as_far_as_their_numbers_go(folder: Path, tmp_path: Path) -> None:
+    old = shutil.copytree(folder, tmp_path / "old")
+    about = old / "pairs" / "0000" / "shard.json"
+    said = json.loads(about.read_text())
+    del said["photos"]
+    about.write_text(json.dumps(said))
+    assert len(Batches(old, _MIXED)) == 36
+    with pytest.raises(ValueError, match=r"got pairs of photo 11, and 7 photos; delete .*pairs and prepare again"):
+        Batches(_shifted(old, tmp_path / "short", 1), _MIXED)

@@ -10,9 +10,9 @@ from sets import write_set
 
 torch = pytest.importorskip("torch", reason="training needs the extra train")
 
-from models.training import distil as lesson  # noqa: E402  after the skip
-from models.training import shards  # noqa: E402
-from models.training.distil import DESCRIPTIONS, UNFINISHED, centred, distil  # noqa: E402
+from models.training import checkpoint, kept, shards  # noqa: E402  after the skip
+from models.training import distil as lesson  # noqa: E402
+from models.training.distil import DESCRIPTIONS, TEACHER, UNFINISHED, centred, describe, distil, unfinished  # noqa: E402
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -49,6 +49,8 @@ def test_a_lesson_that_was_interrupted_ends_as_one_that_was_not(folder: Path, mo
     with pytest.raises(_KilledError):
         distil(folder, 8, held=2, advance=killed)
     assert (folder / UNFINISHED).exists()
+    assert unfinished(folder, 8, 0, 2)
+    assert not unfinished(folder, 8, 1, 2)
     torch.manual_seed(99)
     again: list[int] = []
     rest = distil(folder, 8, held=2, advance=lambda step, *_: again.append(step))
@@ -87,3 +89,57 @@ def test_descriptors_less_their_mean_have_length_one() -> None:
     made = centred(descriptors)
     np.testing.assert_allclose(np.linalg.norm(made, axis=1), 1, atol=1e-5)
     assert abs(float((made @ made.T).mean())) < 0.02
+
+
+def test_a_lesson_of_another_version_is_told(folder: Path) -> None:
+    kind = lesson._kind(folder, 3, 0, 2)
+    checkpoint.save(folder / UNFINISHED, {"architecture": kind, "step": 1, "encoder": {}})
+    with pytest.raises(ValueError, match=r"distil\.pt: an unfinished lesson of another version of swapcam; delete it"):
+        distil(folder, 3, held=2)
+
+
+class _Untrained:
+    """A teacher that sees nothing, and counts whom it looked at."""
+
+    seen = 0
+
+    @classmethod
+    def open(cls) -> _Untrained:
+        return cls()
+
+    def __call__(self, crops: torch.Tensor) -> torch.Tensor:
+        _Untrained.seen += len(crops)
+        return torch.zeros(len(crops), 128)
+
+
+@pytest.fixture
+def counting(monkeypatch: pytest.MonkeyPatch) -> type[_Untrained]:
+    _Untrained.seen = 0
+    monkeypatch.setattr(lesson, "Teacher", _Untrained)
+    return _Untrained
+
+
+def test_what_the_teacher_said_of_other_photos_is_not_taken(folder: Path, tmp_path: Path, counting: type[_Untrained]) -> None:
+    assert describe(folder).any()
+    (folder / DESCRIPTIONS).unlink()
+    for _ in range(2):
+        assert describe(folder).shape == (12, 128)
+        assert counting.seen == 12
+    other = write_set(tmp_path / "other", people=6, photos_each=2, seed=9)
+    (other / TEACHER).write_bytes((folder / TEACHER).read_bytes())
+    describe(other)
+    assert counting.seen == 24
+
+
+@pytest.mark.parametrize("name", [DESCRIPTIONS, TEACHER])
+@pytest.mark.parametrize("content", [b"", b"\x93NUMPY", b"garbage garbage", b"PK\x03\x04garbage", b"cut"])
+def test_a_damaged_file_of_the_teachers_is_made_anew(name: str, content: bytes, folder: Path, counting: type[_Untrained]) -> None:
+    if content == b"cut":
+        kept.write(folder / TEACHER, np.ones((12, 128), np.float32), {})
+        content = (folder / name).read_bytes()[:-300]
+        (folder / TEACHER).unlink()
+    (folder / name).write_bytes(content)
+    describe(folder)
+    assert counting.seen == 12
+    describe(folder)
+    assert counting.seen == 12

@@ -106,11 +106,14 @@ class Batches:
     """
 
     def __init__(self, folder: Path, shares: Shares, limit: int | None = None) -> None:
+        shards.check(folder)
         self.photos = shards.open_rows(folder / "photos", shards.PHOTOS)
         self.pairs = shards.open_rows(folder / "pairs", shards.PAIRS)
         self.source = self.pairs.column("source").astype(np.int64)
         self.target = self.pairs.column("target").astype(np.int64)
-        person = self.photos.column("person")
+        most, person = max(int(self.source.max(initial=-1)), int(self.target.max(initial=-1))), self.photos.column("person")
+        if most >= len(person):
+            raise ValueError(f"{folder}: got pairs of photo {most}, and {len(person)} photos; delete {folder / 'pairs'} and prepare again")
         itself = self.source == self.target
         same = ~itself & (person[self.source] == person[self.target]) & (person[self.source] >= 0)
         self.true, self.itself = itself | same, itself

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from models.training import checkpoint, shards
+from models.training import checkpoint, kept, shards
 from models.training.batches import pictures, soften, tint
 from models.training.networks import IdentityEncoder
 from models.training.teacher import Teacher, look
@@ -26,17 +26,18 @@ Floats = NDArray[np.float32]
 _BATCH = 32
 # Between two looks, and between two times that what was taught so far is kept.
 _TOLD, _KEPT = 100, 200
-DESCRIPTIONS, UNFINISHED = "teacher.npy", "distil.pt"
+TEACHER, UNFINISHED = "teacher.npz", "distil.pt"
+DESCRIPTIONS = "teacher.npy"
+"""The same as TEACHER in sets of the first version."""
 
 
 def describe(folder: Path, advance: Callable[[int, int], None] | None = None) -> Floats:
-    """The teacher's descriptor of every photo of a set (n, 128), from `teacher.npy` in it, which is made where it is missing."""
+    """The teacher's descriptor of every photo of a set (n, 128), from `teacher.npz` in it, made where that is missing or of others."""
     photos = shards.open_rows(folder / "photos", shards.PHOTOS)
-    path = folder / DESCRIPTIONS
-    if path.exists():
-        known = np.load(path)
-        if known.shape == (len(photos), 128):
-            return np.asarray(known, np.float32)
+    path, marks = folder / TEACHER, {"photos": shards.fingerprint(folder / "photos")}
+    known = kept.read(path, len(photos), marks) if path.exists() else kept.read_plain(folder / DESCRIPTIONS, len(photos))
+    if known is not None:
+        return known
     teacher = Teacher.open()
     found = np.zeros((len(photos), 128), np.float32)
     for at in range(0, len(photos), _BATCH):
@@ -46,9 +47,7 @@ def describe(folder: Path, advance: Callable[[int, int], None] | None = None) ->
             found[rows] = teacher(crops).numpy()
         if advance:
             advance(int(rows[-1]) + 1, len(photos))
-    part = path.with_suffix(".part.npy")
-    np.save(part, found)
-    part.replace(path)
+    kept.write(path, found, marks)
     return found
 
 
@@ -69,7 +68,8 @@ def distil(
     """An encoder whose vectors have the cosines of the teacher's; one that was interrupted goes on from distil.pt in the set.
 
     held: how many photos, the last of the set, are kept to measure on.  advance: told the step, the training loss and how well
-    held-out photos agree with the teacher (mean cosine), every hundred steps.  Raises ValueError for a set that is too small.
+    held-out photos agree with the teacher (mean cosine), every hundred steps.  Raises ValueError for a set that is too small, and
+    for an unfinished lesson of another version.
     """
     photos = shards.open_rows(folder / "photos", shards.PHOTOS)
     count = len(photos) - held
@@ -81,7 +81,7 @@ def distil(
     channels_last(encoder)
     optimiser = torch.optim.AdamW(encoder.parameters(), 2e-3, weight_decay=0.02)
     plan = torch.optim.lr_scheduler.OneCycleLR(optimiser, 3e-3, total_steps=steps)
-    path, kind = folder / UNFINISHED, {"steps": steps, "seed": seed, "held": held, "photos": len(photos)}
+    path, kind = folder / UNFINISHED, _kind(folder, steps, seed, held)
     taught: dict[str, Any] = {"encoder": encoder, "optimiser": optimiser, "plan": plan}
     first, losses = _go_on(path, kind, taught), list[float]()
     for step in range(first, steps):
@@ -102,18 +102,34 @@ def distil(
     return encoder
 
 
-def _go_on(path: Path, kind: dict[str, int], taught: dict[str, Any]) -> int:
-    """Take up what an interrupted call of the same kind left; returns the step to go on with."""
-    if not path.exists():
+def unfinished(folder: Path, steps: int, seed: int, held: int) -> bool:
+    """Whether a call of `distil` with these arguments would go on with one that was interrupted."""
+    return _left(folder / UNFINISHED, _kind(folder, steps, seed, held)) is not None
+
+
+def _kind(folder: Path, steps: int, seed: int, held: int) -> dict[str, Any]:
+    return {"steps": steps, "seed": seed, "held": held, "photos": shards.fingerprint(folder / "photos")}
+
+
+def _left(path: Path, kind: dict[str, Any]) -> dict[str, Any] | None:
+    """What an interrupted call of the same kind left; None where there is nothing, or something of another kind."""
+    try:
+        return checkpoint.load(path, kind)
+    except ValueError:
+        return None
+
+
+def _go_on(path: Path, kind: dict[str, Any], taught: dict[str, Any]) -> int:
+    """Take up what an interrupted call of the same kind left; returns the step to go on with.  Raises ValueError."""
+    state = _left(path, kind)
+    if state is None:
         return 0
     try:
-        state = checkpoint.load(path, kind)
-    except ValueError:
-        # Of other settings, or of another version: it is begun again.
-        return 0
-    for name, part in taught.items():
-        part.load_state_dict(state[name])
-    return int(state["step"])
+        for name, part in taught.items():
+            part.load_state_dict(state[name])
+        return int(state["step"])
+    except (KeyError, RuntimeError, TypeError, ValueError, AttributeError) as error:
+        raise ValueError(f"{path}: an unfinished lesson of another version of swapcam; delete it, and teach from the start") from error
 
 
 def _loss(encoder: IdentityEncoder, photos: shards.Rows, rows: NDArray[np.int64], wanted: Tensor, random: torch.Generator) -> Tensor:
@@ -147,4 +163,4 @@ def _parts(rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
     return [rows[at : at + _BATCH] for at in range(0, len(rows), _BATCH)]
 
 
-__all__ = ["DESCRIPTIONS", "UNFINISHED", "agreement", "centred", "describe", "distil", "pictures_of"]
+__all__ = ["DESCRIPTIONS", "TEACHER", "UNFINISHED", "agreement", "centred", "describe", "distil", "pictures_of", "unfinished"]

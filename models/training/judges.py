@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from models.network import NetworkError
-from models.training import shards
+from models.training import checkpoint, kept, shards
 from models.training.distil import describe, pictures_of
 from models.training.networks import IdentityEncoder
 from models.training.teacher import Teacher
@@ -55,22 +55,16 @@ def load_encoder(path: Path) -> IdentityEncoder:
 
 def save_encoder(path: Path, encoder: IdentityEncoder) -> None:
     """Write an encoder whole or not at all.  Raises OSError."""
-    part = path.with_name(path.name + ".part")
-    torch.save(encoder.state_dict(), part)
-    part.replace(path)
+    checkpoint.whole(path, lambda file: torch.save(encoder.state_dict(), file), "encoder")
 
 
 def _vectors(folder: Path, encoder: IdentityEncoder, photos: shards.Rows, device: torch.device, advance: Advance | None) -> Tensor:
     """The encoder's vector of each photo (n, 128), from the set where it is of this encoder and these photos."""
     path = folder / VECTORS
-    digest = hashlib.sha256((folder / ENCODER).read_bytes()).hexdigest()
-    try:
-        with np.load(path, allow_pickle=False) as known:
-            if str(known["encoder"]) == digest and known["vectors"].shape == (len(photos), 128):
-                return torch.from_numpy(np.asarray(known["vectors"], np.float32))
-    except (OSError, ValueError, KeyError, EOFError):
-        # Missing, or of another version: it is made from the photos again.
-        pass
+    marks = {"encoder": hashlib.sha256((folder / ENCODER).read_bytes()).hexdigest(), "photos": shards.fingerprint(folder / "photos")}
+    known = kept.read(path, len(photos), marks)
+    if known is not None:
+        return torch.from_numpy(known)
     found = []
     for at in range(0, len(photos), _BATCH):
         rows = np.arange(at, min(at + _BATCH, len(photos)))
@@ -79,9 +73,7 @@ def _vectors(folder: Path, encoder: IdentityEncoder, photos: shards.Rows, device
         if advance:
             advance(int(rows[-1]) + 1, len(photos))
     vectors = torch.cat(found)
-    part = path.with_name("vectors.part.npz")
-    np.savez(part, vectors=vectors.numpy(), encoder=np.array(digest))
-    part.replace(path)
+    kept.write(path, vectors.numpy(), marks)
     return vectors
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,10 +65,10 @@ def pairs(out: Path, number: int | None = None, seed: int = 0, workers: int = 1,
     photos than the set has now; OSError for a full disk; NetworkError for a worker that died.
     """
     room, photos = out / "pairs", out / "photos"
-    _check(room, photos)
+    shards.check(out)
     planned = left(out, number, seed)
     cuts = range(0, len(planned), SOURCES_A_SHARD)
-    stand = (len(shards.done(photos)), fingerprint(photos, len(shards.done(photos))))
+    stand = (len(shards.done(photos)), shards.fingerprint(photos))
     jobs = [
         _Job(folder, photos, tuple(planned[at : at + SOURCES_A_SHARD]), stand)
         for folder, at in zip(shards.free(room, len(cuts)), cuts, strict=True)
@@ -118,23 +117,6 @@ def plan(people: Numbers, number: int, seed: int) -> list[Plan]:
     return planned
 
 
-def fingerprint(photos: Path, count: int) -> str:
-    """What tells the first `count` photo shards of a set from others."""
-    digest = hashlib.blake2b(digest_size=16)
-    for folder in shards.done(photos)[:count]:
-        digest.update(folder.name.encode() + (folder / "shard.json").read_bytes())
-    return digest.hexdigest()
-
-
-def _check(room: Path, photos: Path) -> None:
-    """Raise ValueError for pairs whose numbers mean other photos now."""
-    known: dict[int, str] = {}
-    for folder in shards.done(room):
-        count, digest = shards.about(folder).get("photos", (0, ""))
-        if digest and known.setdefault(count, fingerprint(photos, count)) != digest:
-            raise ValueError(f"{folder}: drawn from photos that the set no longer has; delete {room} and prepare again")
-
-
 def _shard(job: _Job) -> int:
     """Write one shard; how many pairs are in it."""
     cv2.setNumThreads(1)
@@ -181,4 +163,4 @@ def atlas(photos: Sequence[Photo]) -> Atlas | None:
         return None
 
 
-__all__ = ["Large", "atlas", "fingerprint", "guide", "left", "pairs", "plan"]
+__all__ = ["Large", "atlas", "guide", "left", "pairs", "plan"]

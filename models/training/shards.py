@@ -7,6 +7,7 @@ A shard is a folder of .npy files and `shard.json`, which tells their sizes; it 
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import shutil
@@ -144,4 +145,26 @@ def open_rows(room: Path, kinds: Mapping[str, Any]) -> Rows:
     return Rows(shards, starts.astype(np.int64))
 
 
-__all__ = ["PACKED", "PAIRS", "PHOTOS", "Rows", "about", "done", "free", "open_rows", "put", "read", "tidy", "write"]
+def fingerprint(room: Path, count: int | None = None) -> str:
+    """What tells the first `count` shards of a room (None: all) from others."""
+    digest = hashlib.blake2b(digest_size=16)
+    for folder in done(room)[:count]:
+        digest.update(folder.name.encode() + (folder / _ABOUT).read_bytes())
+    return digest.hexdigest()
+
+
+def check(folder: Path) -> None:
+    """Raise ValueError for a set in which numbers of photos do not mean the photos that its pairs were drawn from."""
+    photos, known = folder / "photos", dict[int, str]()
+    for number, shard in enumerate(done(photos)):
+        if int(shard.name) != number:
+            raise ValueError(f"{photos}: got no shard {number:04d}, and {shard.name} after it; prepare again")
+    for shard in done(folder / "pairs"):
+        count, digest = about(shard).get("photos", (0, ""))
+        if digest and known.setdefault(count, fingerprint(photos, count)) != digest:
+            raise ValueError(f"{shard}: drawn from photos that the set no longer has; delete {folder / 'pairs'} and prepare again")
+
+
+__all__ = [
+    "PACKED", "PAIRS", "PHOTOS", "Rows", "about", "check", "done", "fingerprint", "free", "open_rows", "put", "read", "tidy", "write",
+]  # fmt: skip
