@@ -21,7 +21,7 @@ from sets import write_set
 torch = pytest.importorskip("torch", reason="training needs the extra train")
 
 from models.network import NetworkError  # noqa: E402  after the skip
-from models.training import checkpoint, run  # noqa: E402
+from models.training import checkpoint, losses, run  # noqa: E402
 from models.training.batches import Batch, Batches, assemble  # noqa: E402
 from models.training.curves import figures  # noqa: E402
 from models.training.judges import ENCODER, save_encoder  # noqa: E402
@@ -268,6 +268,29 @@ def test_the_rate_warms_up_in_every_phase_and_falls_in_the_last() -> None:
     settings = TrainSettings(phases=(Phase(until=1000, rate=1e-3), Phase(until=2000, rate=5e-4)))
     rates = [run.rate(settings, number) for number in (0, 99, 199, 999, 1000, 1500, 1999)]
     assert rates == pytest.approx([5e-6, 5e-4, 1e-3, 1e-3, 2.5e-6, 2.625e-4, 2.5e-5], rel=1e-3)
+
+
+def test_half_precision_takes_nearly_the_same_step(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a GPU: the networks multiply with bfloat16, and every loss is still a float32."""
+    settings = SETTINGS.model_copy(update={"phases": (_FULL,)})
+    data, judges = parts(folder, settings)
+    batch = data(np.arange(8), 32, 1)
+
+    def first() -> dict[str, torch.Tensor]:
+        trainer = make(settings, _CPU)
+        trainer.set_rate(1e-3)
+        for seed in range(3):
+            found = run.step(trainer, batch, judges, settings.weights, _FULL, torch.Generator().manual_seed(seed))
+        return found
+
+    wanted = first()
+    for place in (run, losses):
+        monkeypatch.setattr(place, "half", lambda device: torch.autocast("cpu", torch.bfloat16))
+    got = first()
+    assert any(float(got[name]) != float(wanted[name]) for name in wanted)
+    for name, value in got.items():
+        assert value.dtype == torch.float32, name
+        assert float(value) == pytest.approx(float(wanted[name]), rel=0.1, abs=0.01), name
 
 
 def test_four_pairs_are_learned(folder: Path) -> None:

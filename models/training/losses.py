@@ -144,12 +144,13 @@ def steady(face: Tensor, later: Tensor, batch: Batch, seen: Again) -> Tensor:
 
 def hinge(real: list[Tensor], made: list[Tensor]) -> Tensor:
     """What the discriminator is asked for: Lim and Ye, "Geometric GAN", arXiv 1705.02894."""
-    return torch.stack([functional.relu(1 - a).mean() + functional.relu(1 + b).mean() for a, b in zip(real, made, strict=True)]).mean()
+    pairs = [(a.float(), b.float()) for a, b in zip(real, made, strict=True)]
+    return torch.stack([functional.relu(1 - a).mean() + functional.relu(1 + b).mean() for a, b in pairs]).mean()
 
 
 def convincing(made: list[Tensor]) -> Tensor:
     """What the generator is asked for by the discriminator."""
-    return -torch.stack([a.mean() for a in made]).mean()
+    return -torch.stack([a.float().mean() for a in made]).mean()
 
 
 def _rim(face: Tensor, batch: Batch) -> Tensor:
