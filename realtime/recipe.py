@@ -8,10 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
-from pydantic import ValidationError
 
 from realtime.frame import RealtimeError
-from realtime.settings import load
 
 if TYPE_CHECKING:
     from models.training.settings import TrainSettings
@@ -19,16 +17,19 @@ if TYPE_CHECKING:
 
 def recipe(config: Path | None, changes: Sequence[str], stored: TrainSettings | None = None) -> TrainSettings:
     """The settings: of the file, else those a run was `stored` with, else the defaults; `changes` are key=value.  Raises RealtimeError."""
-    from models.training.settings import TrainSettings
+    from models.training.settings import checked, read
 
-    if config is not None:
-        stored = _checked(load(config).data, f"{config}: ")
-    elif stored is None:
-        stored = TrainSettings()
-    data = stored.model_dump(mode="json")
-    for change in changes:
-        _change(data, change)
-        stored = _checked(data, f"--set {change}: ")
+    try:
+        if stored is None or config is not None:
+            stored = read(config)
+        data = stored.model_dump(mode="json")
+        for change in changes:
+            _change(data, change)
+            stored = checked(data, f"--set {change}: ")
+    except ValueError as error:
+        raise RealtimeError(f"{error}.") from None
+    except OSError as error:
+        raise RealtimeError(f"The settings {config} cannot be read: {error.strerror}.") from None
     return stored
 
 
@@ -59,20 +60,6 @@ def _key(here: Any, key: str, text: str) -> str | int:
         hint = f'did you mean "{near[0]}"?' if near else f"known: {', '.join(here)}."
         raise RealtimeError(f'--set {text}: unknown key "{key}"; {hint}')
     raise RealtimeError(f"--set {text}: what stands before {key} is a single value.")
-
-
-def _checked(data: object, place: str) -> TrainSettings:
-    from models.training.settings import TrainSettings
-
-    try:
-        return TrainSettings.model_validate(data)
-    except ValidationError as error:
-        first, *more = error.errors()
-        where = ".".join(str(part) for part in first["loc"])
-        known = "; known: " + ", ".join(TrainSettings.model_fields) if first["type"] == "extra_forbidden" and len(first["loc"]) == 1 else ""
-        what = "unknown key" if first["type"] == "extra_forbidden" else first["msg"].removeprefix("Value error, ")
-        others = f" (And {len(more)} more.)" if more else ""
-        raise RealtimeError(f"{place}{where or 'settings'}: {what}, got {str(first['input'])[:60]}{known}.{others}") from None
 
 
 __all__ = ["recipe"]

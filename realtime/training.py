@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -13,10 +12,10 @@ import typer
 
 from realtime.gauges import bar, counted, course, going_on, say
 from realtime.terminal import plainly
+from realtime.trainable import device_of, require_torch, terms_of
 
 # Everything heavy is imported where it is used, so that --help answers at once.
 if TYPE_CHECKING:
-    import torch
     from rich.console import Console
 
 app = typer.Typer(name="train", no_args_is_help=True, help="The generator's weights from photos: prepare, distil, run, show, export.")
@@ -46,13 +45,13 @@ def prepare(
         out = expanded(out)
         with console.status("looking for photos"):
             found = {folder: find(folder, not unlabelled) for folder in map(expanded, folders)}
+        known = {origin.folder: origin.terms for origin in register.about(out).origins}
+        named = {at: terms or known.get(str(at.resolve()), "") or terms_of(at, photos.layouts) for at, photos in found.items()}
         with register.preparing(out):
-            known = {origin.folder: origin.terms for origin in register.about(out).origins}
             items = []
             for folder, photos in found.items():
-                named = terms or known.get(str(folder.resolve()), "") or _terms(folder, photos.layouts)
-                items += register.add(out, folder, photos, named)
-                say(f"{folder}: {counted(photos.layouts)}; terms: {named}")
+                items += register.add(out, folder, photos, named[folder])
+                say(f"{folder}: {counted(photos.layouts)}; terms: {named[folder]}")
                 for reason, count in photos.left_out.items():
                     say(f"  left out {count:,}: {reason}")
             new = making.fresh(out, items)
@@ -74,18 +73,24 @@ def prepare(
 def distil(
     folder: Set,
     steps: Annotated[int, typer.Option(min=1, help="Of 32 photos.")] = 3000,
-    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of everything random.")] = 0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the encoder; runs that were trained with it need it.")] = False,
 ) -> None:
     """Teach the identity encoder of a set what its teacher, dlib's recogniser, sees in its photos."""
-    with _said() as console, going_on("Nothing is kept of it but what the teacher saw."):
-        from models.training import judges
-        from models.training.distil import describe
+    kept = "Kept are what the teacher saw, once it saw all, and every 200th step; start it again with the same command to go on."
+    with _said() as console, going_on(kept):
+        from models.training import judges, shards
+        from models.training.distil import describe, unfinished
         from models.training.distil import distil as teach
+        from realtime.frame import RealtimeError
         from realtime.machine.home import expanded
 
         folder = expanded(folder)
+        path, held = folder / judges.ENCODER, min(512, max(1, len(shards.open_rows(folder / "photos", shards.PHOTOS)) // 10))
+        if path.exists() and not overwrite and not unfinished(folder, steps, seed, held):
+            raise RealtimeError(f"{path} is there already, and runs that were trained with it need it; replace it with --overwrite.")
         with bar(console, "teacher") as advance:
-            count = len(describe(folder, advance))
+            describe(folder, advance)
         last = 0.0
         with bar(console, "encoder") as advance:
 
@@ -94,9 +99,9 @@ def distil(
                 last = agreement
                 advance(step, steps)
 
-            encoder = teach(folder, steps, seed, held=min(512, max(1, count // 10)), advance=told)
-        judges.save_encoder(folder / judges.ENCODER, encoder)
-        say(f"{folder / judges.ENCODER}: mean cosine {last:.3f} with the teacher on photos it was not taught with.")
+            encoder = teach(folder, steps, seed, held, told)
+        judges.save_encoder(path, encoder)
+        say(f"{path}: mean cosine {last:.3f} with the teacher on photos it was not taught with.")
 
 
 @app.command("run")
@@ -124,7 +129,7 @@ def train(
         folder, out, config = expanded(folder), expanded(out), config and expanded(config)
         if fresh and (out / loop.CHECKPOINT).exists():
             raise RealtimeError(f"{out} has a run already; take another folder, delete that one, or go on with it, without --fresh.")
-        chosen, before = _device(device), runs.about(out)
+        chosen, before = device_of(device), runs.about(out)
         settings = recipe(config, set or [], before.settled() if before and not config else None)
         if settings.threads:
             torch.set_num_threads(settings.threads)
@@ -171,6 +176,9 @@ def export(
         if data is None and run is None:
             raise RealtimeError(f"{folder} does not say on which set it was trained; give that with --data.")
         place = expanded(data) if data else Path(run.data if run else ".")
+        if not place.is_dir():
+            again = "; give the set with --data" if data else " any more; say where it is now with --data"
+            raise RealtimeError(f"The set {place} is not there{again}.")
         said = runs.card(run, place, checkpoint.reached(folder / CHECKPOINT))
         report = write(folder, place / ENCODER, expanded(out), said, precision, place)
         for file in (report.generator, report.identity):
@@ -181,18 +189,21 @@ def export(
 @app.command()
 def show(folder: Annotated[Path, typer.Argument(metavar="RUN|SET", help="A run's folder, or a set's.")]) -> None:
     """Say what is in a run (step, settings, last figures) or in a set (photos, what was dropped, terms)."""
-    with _said():
+    with _said(needs_torch=False):
         import yaml
 
-        from models.training import checkpoint, register, runs
-        from models.training.curves import figures
-        from models.training.run import CHECKPOINT
+        from models.training import register, runs
         from realtime.frame import RealtimeError
         from realtime.machine.home import expanded
 
         folder = expanded(folder)
         run = runs.about(folder)
         if run is not None:
+            require_torch()
+            from models.training import checkpoint
+            from models.training.curves import figures
+            from models.training.run import CHECKPOINT
+
             last = ", ".join(f"{name} {value:.4g}" for name, value in (figures(folder) or [{}])[-1].items())
             say(f"Run on {run.data}\nTerms of the photos: {'; '.join(run.terms) or 'not stated'}")
             say(f"Saved at step {checkpoint.reached(folder / CHECKPOINT):,} of {run.settled().phases[-1].until:,}")
@@ -211,43 +222,16 @@ def show(folder: Annotated[Path, typer.Argument(metavar="RUN|SET", help="A run's
 def _said(needs_torch: bool = True) -> Iterator[Console]:
     """As plainly; also what training finds wrong with the user's files, disk or settings, in one sentence."""
     with plainly() as console:
-        from importlib.util import find_spec
-
         from realtime.frame import RealtimeError
 
-        if needs_torch and find_spec("torch") is None:
-            raise RealtimeError("Training needs PyTorch: pip install 'swapcam[train]'.")
+        if needs_torch:
+            require_torch()
         try:
             yield console
         except (ValueError, FloatingPointError) as error:
             raise RealtimeError(f"{error}.") from error
         except OSError as error:
             raise RealtimeError(f"{error.filename}: {error.strerror}." if error.strerror and error.filename else f"{error}.") from error
-
-
-def _device(name: str) -> torch.device:
-    import torch
-
-    from realtime.frame import RealtimeError
-
-    if name not in ("auto", "cpu", "cuda"):
-        raise RealtimeError(f"--device {name} is unknown; expected auto, cpu or cuda.")
-    there = torch.cuda.is_available()
-    if name == "cuda" and not there:
-        raise RealtimeError("PyTorch finds no CUDA device here; take --device cpu, or install the CUDA build of PyTorch and its driver.")
-    return torch.device("cuda" if there and name != "cpu" else "cpu")
-
-
-def _terms(folder: Path, layouts: Mapping[str, int]) -> str:
-    """The terms of a folder's photos, asked for."""
-    from models.training.layouts import TERMS
-    from realtime.frame import RealtimeError
-
-    known = "; ".join(f"{layout}: {TERMS[layout]}" for layout in layouts if layout in TERMS)
-    asked = f"Under which terms do the photos of {folder} come? Weights carry them"
-    if not sys.stdin.isatty():
-        raise RealtimeError(f'{asked}; say them with --terms, as "{known or "own photos, everybody in them agreed"}".')
-    return str(typer.prompt(asked, default=known or None, err=True))
 
 
 __all__ = ["app"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import tarfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -23,6 +24,15 @@ def _make(folder: Path, names: Iterable[str]) -> Path:
 
 def _labels(found: Found) -> dict[str, str]:
     return {item.name: item.label for item in found.items}
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes here")
+def test_a_pipe_is_no_photo_and_is_not_waited_for(tmp_path: Path) -> None:
+    _make(tmp_path, ["b.jpg"])
+    os.mkfifo(tmp_path / "a.jpg")
+    os.mkfifo(tmp_path / "c.tar")
+    (tmp_path / "d.jpg").symlink_to(tmp_path / "gone.jpg")
+    assert [item.name for item in find(tmp_path).items] == ["b.jpg", "d.jpg"]
 
 
 def test_lfw_and_vggface2_are_labelled_by_their_folders(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ _LEVELS = {
     "realtime.shelf": 7,
     "realtime.training": 7,
     "realtime.recipe": 3,
+    "realtime.trainable": 3,
     "realtime.gauges": 3,
     "realtime.demo": 7,
     "realtime.build": 6,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -139,6 +140,7 @@ def test_folders_and_terms_that_do_not_do_are_said_in_a_sentence(tmp_path: Path,
     assert (status, "got no photos" in text) == (2, True), text
     status, text = _train("prepare", data, "--out", tmp_path / "set")
     assert (status, '--terms, as "LFW: research use"' in text) == (2, True), text
+    assert not (tmp_path / "set").exists()
     noise = tmp_path / "noise"
     noise.mkdir()
     import cv2
@@ -173,6 +175,12 @@ def test_what_is_no_set_or_no_run_is_said_in_a_sentence(taught: Path, tmp_path: 
         (("--set", "phses.0.until=3"), 'unknown key "phses"; did you mean "phases"?'),
         (("--set", "phases.7.until=3"), "entries, counted from 0; got 7"),
         (("--set", "phases.0.side=33"), "phases.0.side: Input should be a multiple of 16, got 33"),
+        (("--set", "seed=-1"), "seed: Input should be greater than or equal to 0, got -1"),
+        (("--set", "seed=5000000000"), "seed: Input should be less than"),
+        (("--set", "phases.0.rate=.inf"), "phases.0.rate: Input should be a finite number, got inf"),
+        (("--set", "average=.nan"), "average: Input should be a finite number, got nan"),
+        (("--set", "widths=[4, 4, 4, 4, 4, 4, 4]"), "each of which halves the picture, expected sides to be multiples of 128, got 64"),
+        (("--set", "widths=[1, 1, 1, 1, 1, 1, 1, 1]"), "8 widths, each of which halves the picture, expected at the most seven"),
         (("--set", "seed"), "expected key=value"),
         (("--set", "seed.more=1"), "is a single value"),
         (("--device", "tpu"), "expected auto, cpu or cuda"),
@@ -193,6 +201,9 @@ def test_a_settings_file_is_read_and_its_mistakes_told(taught: Path, tmp_path: P
     file.write_text("width: [4, 8]\n")
     status, text = _train("run", taught, "--out", tmp_path / "run", "--config", file)
     assert (status, "train.yaml: width: unknown key" in text) == (2, True), text
+    file.write_text("seed: 1\nwidths: [4, 8]\nseed: 2\n")
+    status, text = _train("run", taught, "--out", tmp_path / "run", "--config", file)
+    assert (status, 'train.yaml, line 3: cannot be read as YAML (the key "seed" is there twice)' in text) == (2, True), text
 
 
 def test_without_torch_the_extra_is_named(taught: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,6 +211,34 @@ def test_without_torch_the_extra_is_named(taught: Path, tmp_path: Path, monkeypa
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "torch" else known(name, *rest))
     status, text = _train("run", taught, "--out", tmp_path / "run")
     assert (status, "pip install 'swapcam[train]'" in text) == (2, True), text
+    code = (
+        "import sys; sys.modules['torch'] = None; from realtime.cli import app; "
+        f"app(['train', 'show', {str(taught)!r}], standalone_mode=False)"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], cwd=_ROOT, check=False, capture_output=True, text=True)
+    assert (shown.returncode, "Set: nothing; 0 pairs" in shown.stdout) == (0, True), shown
+
+
+def test_an_encoder_is_replaced_only_when_asked(taught: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(taught, tmp_path / "set")
+    before = (folder / "encoder.pt").read_bytes()
+    status, text = _train("distil", folder, "--steps", 2)
+    assert (status, "replace it with --overwrite" in text) == (2, True), text
+    assert (folder / "encoder.pt").read_bytes() == before
+    np.savez(folder / "teacher.npz", vectors=np.random.default_rng(0).normal(size=(12, 128)).astype(np.float32))
+    status, text = _train("distil", folder, "--steps", 2, "--overwrite")
+    assert (status, "mean cosine" in text) == (0, True), text
+    assert (folder / "encoder.pt").read_bytes() != before
+
+
+def test_a_set_that_was_moved_is_asked_for(taught: Path, tmp_path: Path) -> None:
+    folder, run = shutil.copytree(taught, tmp_path / "set"), tmp_path / "run"
+    assert _train("run", folder, "--out", run, *_TINY)[0] == 0
+    folder.rename(tmp_path / "moved")
+    status, text = _train("export", run, "--out", tmp_path / "onnx")
+    assert (status, f"The set {folder} is not there any more; say where it is now with --data." in text) == (2, True), text
+    status, text = _train("export", run, "--out", tmp_path / "onnx", "--data", tmp_path / "moved")
+    assert status == 0, text
 
 
 def test_help_answers_without_torch() -> None:

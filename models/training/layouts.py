@@ -7,6 +7,7 @@ several folders in it has one person in each, and a flat one is of unknown peopl
 from __future__ import annotations
 
 import re
+import stat
 import tarfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -120,7 +121,15 @@ def numbered(items: Iterable[Item], people: dict[str, int]) -> list[Item]:
 def _files(folder: Path) -> Iterator[Path]:
     for at, folders, names in walk(folder):
         folders[:] = sorted(name for name in folders if name not in _PASSED and not name.startswith("."))
-        yield from (Path(at) / name for name in sorted(names) if not name.startswith("."))
+        yield from (path for path in (Path(at) / name for name in sorted(names) if not name.startswith(".")) if _plain(path))
+
+
+def _plain(path: Path) -> bool:
+    """Whether it is a file: whoever opens a pipe waits for ever.  What cannot be told is counted when its turn comes."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except OSError:
+        return True
 
 
 def _size(path: Path) -> int:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+# The side of what is exported.
+_EXPORTED = 128
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Phase(_Part):
@@ -61,7 +66,7 @@ class TrainSettings(_Part):
     other_set: go on from a checkpoint that was trained on other photos.
     """
 
-    seed: int = 0
+    seed: int = Field(0, ge=0, lt=2**32)
     widths: tuple[int, ...] = (16, 32, 64, 96)
     average: float = Field(0.999, ge=0, lt=1)
     phases: tuple[Phase, ...] = (
@@ -84,6 +89,11 @@ class TrainSettings(_Part):
             raise ValueError(f"got phases that end at {ends}, expected at least one, each to end later than the one before it")
         if len(self.widths) < 2 or min(self.widths) < 1:
             raise ValueError(f"got widths {list(self.widths)}, expected at least two, all positive")
+        unit = 2 ** len(self.widths)
+        sides = [phase.side for phase in self.phases if phase.side % unit]
+        if _EXPORTED % unit or sides:
+            got = "at the most seven" if _EXPORTED % unit else f"sides to be multiples of {unit}, got {sides[0]}"
+            raise ValueError(f"got {len(self.widths)} widths, each of which halves the picture, expected {got}")
         return self
 
     def phase(self, step: int) -> Phase:
@@ -93,18 +103,45 @@ class TrainSettings(_Part):
 
 def read(path: Path | None) -> TrainSettings:
     """The settings of a YAML or JSON file, the defaults for none.  Raises ValueError that names the file and each mistake, OSError."""
-    import yaml
-
     if path is None:
         return TrainSettings()
     try:
-        found: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return TrainSettings.model_validate({} if found is None else found)
-    except ValidationError as error:
-        said = {".".join(map(str, line["loc"])) or "settings": line["msg"].removeprefix("Value error, ") for line in error.errors()}
-        raise ValueError(f"{path}: {'; '.join(f'{place}: {what}' for place, what in said.items())}") from None
+        # A loader is safe where it builds no more than the safe one.
+        found: Any = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: cannot be read as YAML ({str(error).splitlines()[0]})") from error
+        mark = getattr(error, "problem_mark", None)
+        what = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise ValueError(f"{path}{f', line {mark.line + 1}' if mark else ''}: cannot be read as YAML ({what})") from error
+    return checked({} if found is None else found, f"{path}: ")
 
 
-__all__ = ["Phase", "Shares", "TrainSettings", "Weights", "read"]
+def checked(data: object, place: str) -> TrainSettings:
+    """The settings of plain data.  place: put before what is said of it.  Raises ValueError that names the key of each mistake."""
+    try:
+        return TrainSettings.model_validate(data)
+    except ValidationError as error:
+        said = [_told(line["loc"], line["type"], line["msg"], line["input"]) for line in error.errors()]
+        raise ValueError(place + "; ".join(said)) from None
+
+
+def _told(keys: Sequence[int | str], kind: str, words: str, found: object) -> str:
+    where = ".".join(map(str, keys)) or "settings"
+    if kind == "value_error":
+        return f"{where}: {words.removeprefix('Value error, ')}"
+    if kind == "extra_forbidden":
+        return f"{where}: unknown key" + (f"; known: {', '.join(TrainSettings.model_fields)}" if len(keys) == 1 else "")
+    return f"{where}: {words}, got {str(found)[:60]}"
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML in which no key stands twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        names = [key.value for key, _ in node.value]
+        for number, (key, _) in enumerate(node.value):
+            if key.value in names[:number]:
+                raise yaml.constructor.ConstructorError(None, None, f'the key "{key.value}" is there twice', key.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+__all__ = ["Phase", "Shares", "TrainSettings", "Weights", "checked", "read"]
