@@ -117,6 +117,15 @@ def test_alpha_has_its_known_value(encoder: IdentityEncoder) -> None:
     assert float(found["alpha"]) == pytest.approx(wanted, rel=1e-5)
 
 
+def test_a_step_along_the_outline_costs_wherever_the_rest_may_differ(encoder: IdentityEncoder) -> None:
+    """A face 0.1 brighter there costs 0.1, one that is so further in next to nothing."""
+    batch = _batch([0], [0])
+    inner = torch.zeros_like(batch.target)
+    inner[..., :22] = 0.1
+    assert float(_found(batch.target + 0.1, batch, encoder)["rim"]) == pytest.approx(0.1, abs=1e-3)
+    assert float(_found(batch.target + inner, batch, encoder)["rim"]) < 1e-4
+
+
 def test_colour_may_change_smoothly_but_not_in_spots(encoder: IdentityEncoder) -> None:
     """Coloured light is smooth, make-up is not; brightness is the structure's affair."""
     batch = _batch([0], [0])
@@ -131,7 +140,7 @@ def test_colour_may_change_smoothly_but_not_in_spots(encoder: IdentityEncoder) -
     assert grey < 0.02 * coloured
 
 
-@pytest.mark.parametrize("name", ["pixels", "blurred", "features", "structure", "residual", "colour"])
+@pytest.mark.parametrize("name", ["pixels", "blurred", "features", "structure", "residual", "colour", "rim"])
 def test_nothing_outside_the_face_is_pulled(name: str, encoder: IdentityEncoder) -> None:
     batch = _batch([1, 1, 0], [1, 0, 0])
     face = (batch.target + 0.05 * torch.rand(batch.target.shape)).requires_grad_()

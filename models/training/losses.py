@@ -160,7 +160,7 @@ def _rim(face: Tensor, batch: Batch) -> Tensor:
     inner = -functional.max_pool2d(-batch.mask, reach, stride=1, padding=reach // 2)
     ring = batch.mask * (1 - inner)
     off = blur((face - batch.target) * ring, side * _RING / 2) / blur(ring, side * _RING / 2).clamp_min(0.05)
-    return (off.abs() * ring).sum() / (3 * ring.sum()).clamp_min(1.0)
+    return (off.abs() * ring).sum() / _everywhere(3 * ring.sum())
 
 
 def _motley(change: Tensor, inside: Tensor) -> Tensor:
