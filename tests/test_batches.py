@@ -23,6 +23,7 @@ torch = pytest.importorskip("torch", reason="training needs the extra train")
 from models.training import batches  # noqa: E402  after the skip
 from models.training.batches import Batch, Batches  # noqa: E402
 from models.training.settings import Shares  # noqa: E402
+from models.training.smooth import blur  # noqa: E402
 
 Picture = NDArray[np.uint8]
 Points = NDArray[np.float32]
@@ -166,15 +167,15 @@ def test_light_is_that_of_the_skin_alone() -> None:
 def test_blur_is_cv2s(crop: tuple[Picture, Points]) -> None:
     image = crop[0].astype(np.float32)
     wanted = cv2.GaussianBlur(image, (0, 0), 3.0, borderType=cv2.BORDER_REPLICATE)
-    got = batches.blur(torch.from_numpy(image).permute(2, 0, 1)[None], 3.0)[0].permute(1, 2, 0).numpy()
+    got = blur(torch.from_numpy(image).permute(2, 0, 1)[None], 3.0)[0].permute(1, 2, 0).numpy()
     np.testing.assert_allclose(got, wanted, atol=0.05)
 
 
 def test_blur_first_used_without_gradients_serves_training_later() -> None:
     with torch.inference_mode():
-        batches.blur(torch.zeros(1, 1, 40, 40), 1.25)
+        blur(torch.zeros(1, 1, 40, 40), 1.25)
     picture = torch.rand(1, 1, 40, 40, requires_grad=True)
-    batches.blur(picture, 1.25).sum().backward()
+    blur(picture, 1.25).sum().backward()
     assert picture.grad is not None
 
 

@@ -16,6 +16,7 @@ from models.training import losses  # noqa: E402
 from models.training.batches import Batch  # noqa: E402
 from models.training.networks import IdentityEncoder  # noqa: E402
 from models.training.settings import Weights  # noqa: E402
+from models.training.smooth import blur  # noqa: E402
 from models.training.trainer import Judges  # noqa: E402
 
 _SIDE = 64
@@ -105,7 +106,7 @@ def test_other_light_is_not_other_detail(encoder: IdentityEncoder) -> None:
     """Detail is measured against its own brightness, so that relighting is not punished as blur."""
     batch = _batch([0], [0])
     darker = _found(0.8 * batch.target, batch, encoder)
-    blurred = _found(losses.blur(batch.target, 3.0), batch, encoder)
+    blurred = _found(blur(batch.target, 3.0), batch, encoder)
     assert float(darker["structure"]) < 0.35 * float(blurred["structure"])
     assert float(darker["light"]) > 5 * float(blurred["light"])
 

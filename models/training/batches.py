@@ -19,6 +19,8 @@ from torch.nn import functional
 
 from models.generator.view import EDGE, FEATURE, LIGHT_BLUR, LIGHT_FLOOR, LIGHT_SIDE, OUTSIDE, SIDE, SKIN
 from models.training import shards
+from models.training.smooth import blur
+from models.training.vary import vary
 
 if TYPE_CHECKING:
     # Not needed to run: a machine that only trains has no pydantic.
@@ -166,22 +168,11 @@ def assemble(pieces: Pieces, side: int, random: torch.Generator | None) -> Batch
         landmarks = torch.cat([(landmarks[..., :2] + 0.5) * (side / SIDE) - 0.5, landmarks[..., 2:] * (side / SIDE)], dim=-1)
     mirrored = torch.zeros(len(zone), dtype=torch.bool, device=zone.device)
     if random is not None:
-        parts[:3] = _vary(parts[0], parts[1], parts[2], random)
+        parts[:3] = vary(parts[0], parts[1], parts[2], random)
         mirrored = torch.rand(len(zone), generator=random, device=zone.device) < 0.5
     target, drawn, mask, skin, feature, face = (torch.where(mirrored[:, None, None, None], part.flip(-1), part) for part in parts)
     shown = see(target, drawn, mask, skin, face)
     return Batch(shown, target, pieces.true, pieces.itself, skin, feature, mask, pieces.source, landmarks, mirrored)
-
-
-def _vary(target: Tensor, drawn: Tensor, mask: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-    """Target, guide and mask as another camera, another light and what lies before the face would have made them."""
-    count, device = len(target), target.device
-    target, drawn = tint(target, random, 0.12, 0.0), tint(drawn, random, 0.06, 0.18)
-    drawn = soften(drawn, random)
-    mask = mask * (1 - holes(count, mask.shape[-1], random))
-    noise = torch.rand(count, 1, 1, 1, generator=random, device=device) * 0.02
-    target = (target + noise * torch.randn(target.shape, generator=random, device=device)).clamp(0, 1)
-    return target, drawn, mask
 
 
 def see(target: Tensor, drawn: Tensor, mask: Tensor, skin: Tensor, face: Tensor) -> Tensor:
@@ -201,58 +192,9 @@ def skin_light(picture: Tensor, weight: Tensor) -> Tensor:
     return functional.interpolate(light, picture.shape[-2:], mode="bilinear", align_corners=False)
 
 
-def blur(x: Tensor, deviation: float) -> Tensor:
-    """Gaussian blur of maps (n, c, h, w), their rims repeated outwards; deviation: px."""
-    down, across = (_smoothing(size, deviation, x.device).to(x.dtype) for size in x.shape[-2:])
-    return down @ x @ across.T
-
-
-@functools.lru_cache(maxsize=64)
-def _smoothing(size: int, deviation: float, device: torch.device) -> Tensor:
-    """The blur of a line of pixels as a matrix (size, size): for few channels far faster than a convolution."""
-    # What is kept must serve training, too, even when it was first asked for without gradients.
-    with torch.inference_mode(False):
-        reach = max(1, round(4 * deviation))
-        line = torch.exp(-0.5 * (torch.arange(-reach, reach + 1) / deviation) ** 2)
-        taps = torch.arange(size)[:, None] + torch.arange(-reach, reach + 1)[None]
-        return torch.zeros(size, size).scatter_add_(1, taps.clamp(0, size - 1), (line / line.sum()).expand(size, -1)).to(device)
-
-
-def tint(pictures: Tensor, random: torch.Generator, colour: float, field: float) -> Tensor:
-    """Another light: factors for each colour, and a smooth field of brightness, with these deviations of their logarithm."""
-    count, device = len(pictures), pictures.device
-    each = torch.randn(count, 3, 1, 1, generator=random, device=device)
-    factors = colour * each + colour * torch.randn(count, 1, 1, 1, generator=random, device=device)
-    if field:
-        coarse = field * torch.randn(count, 1, 3, 3, generator=random, device=device)
-        factors = factors + functional.interpolate(coarse, pictures.shape[-2:], mode="bicubic", align_corners=True)
-    return (pictures * torch.exp(factors)).clamp(0, 1)
-
-
-def soften(pictures: Tensor, random: torch.Generator) -> Tensor:
-    """Each picture a little softer or sharper, as photos of a source are against the camera."""
-    amount = torch.empty(len(pictures), 1, 1, 1, device=pictures.device).uniform_(-0.6, 0.5, generator=random)
-    return (pictures + amount * (blur(pictures, 1.0) - pictures)).clamp(0, 1)
-
-
-def holes(count: int, side: int, random: torch.Generator) -> Tensor:
-    """Where something lies before the face, in every third picture: (n, 1, side, side) 0..1, a soft ellipse from its rim inwards."""
-    device = random.device
-    line = torch.linspace(-1, 1, side, device=device)
-    angle, far, turn = (torch.rand(count, 1, 1, generator=random, device=device) for _ in range(3))
-    size = 0.1 + 0.25 * torch.rand(count, 2, 1, 1, generator=random, device=device)
-    angle, turn = angle * 6.2832, turn * 3.1416
-    x = line[None, None, :] - torch.cos(angle) * (0.3 + 0.4 * far)
-    y = line[None, :, None] - 0.1 - torch.sin(angle) * (0.3 + 0.4 * far)
-    across = (x * torch.cos(turn) + y * torch.sin(turn)) / size[:, 0]
-    along = (y * torch.cos(turn) - x * torch.sin(turn)) / size[:, 1]
-    there = torch.rand(count, 1, 1, generator=random, device=device) < 0.33
-    return (((1.2 - across**2 - along**2) * 4).clamp(0, 1) * there)[:, None]
-
-
 def pictures(images: NDArray[np.uint8]) -> Tensor:
     """RGB 0..1 (n, 3, h, w) of BGR pictures (n, h, w, 3)."""
     return torch.from_numpy(np.ascontiguousarray(images[..., ::-1].transpose(0, 3, 1, 2))).float() / 255
 
 
-__all__ = ["Batch", "Batches", "Kinds", "Pieces", "assemble", "blur", "holes", "pictures", "see", "skin_light", "soften", "tint"]
+__all__ = ["Batch", "Batches", "Kinds", "Pieces", "assemble", "pictures", "see", "skin_light"]

@@ -16,10 +16,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from models.training import checkpoint, kept, shards
-from models.training.batches import pictures, soften, tint
+from models.training.batches import pictures
 from models.training.networks import IdentityEncoder
 from models.training.teacher import Teacher, look
 from models.training.trainer import channels_last
+from models.training.vary import soften, tint
 
 Floats = NDArray[np.float32]
 

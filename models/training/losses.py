@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, distributed
 from torch.nn import functional
 
-from models.training.batches import Batch, blur, skin_light
+from models.training.batches import Batch, skin_light
 from models.training.networks import IdentityEncoder
+from models.training.smooth import blur
 from models.training.teacher import look
 from models.training.trainer import Judges, half, processes
 
