@@ -24,6 +24,7 @@ from models.generator.view import placing
 from models.knobs import Effort, Knobs
 from models.mesh.atlas import Atlas, build_atlas
 from models.mesh.engine import MeshEngine
+from models.mesh.topology import PLAIN_SKIN
 from models.network import NetworkError
 
 Bytes = NDArray[np.uint8]
@@ -167,19 +168,106 @@ def test_faces_of_any_size_anywhere_at_the_edge_get_their_patch(
 
 
 @pytest.mark.parametrize("cover", [0.0, 0.5])
-def test_alpha_lowers_the_mask_where_it_is_lower(scene: Scene, atlas: Atlas, opened: Open, cover: float) -> None:
-    """Alpha is a share of the mask in the right half of the crop."""
+def test_alpha_lowers_the_mask_where_it_is_lower_but_bares_no_face(scene: Scene, atlas: Atlas, opened: Open, cover: float) -> None:
+    """Alpha is a share of the mask in the right half of the crop: it counts at the mask's rim, and not deep inside."""
     half = np.where(np.arange(128) < 64, 1.0, cover)[None].repeat(128, axis=0)
     made, plain = (play(engine, scene)[0] for engine in (_engine(atlas, opened(cover=half)), MeshEngine(atlas)))
     way = placing(scene[1])[:, :2] @ plain[2][:, :2], placing(scene[1]) @ [*plain[2][:, 2], 1]
     y, x = np.mgrid[0 : plain[1].shape[0], 0 : plain[1].shape[1]]
     across = way[0][0, 0] * x + way[0][0, 1] * y + way[1][0]
-    sure = plain[1] == 255
     np.testing.assert_array_equal(made[1][across < 62], plain[1][across < 62])
-    shares = made[1][sure & (across > 66)] / 255
+    assert (made[1] <= plain[1]).all()
+    # In the crop's pixels; the mask is sure a pixel or two less far than it is full.
+    inside = cv2.distanceTransform((plain[1] == 255).astype(np.uint8), cv2.DIST_L2, 5) * np.hypot(*way[0][:, 0])
+    right = across > 66
+    np.testing.assert_array_equal(made[1][right & (inside > 9)], 255)
+    shares = made[1][right & (inside > 0) & (inside < 1)] / 255
     # Nothing and everything are reached a tenth before the ends.
     np.testing.assert_allclose(np.median(shares), ((cover + 0.1) / 1.1 - 0.1) / 0.8 if cover else 0, atol=0.02)
-    assert (made[1] <= plain[1]).all()
+
+
+def _wrong(case: str) -> dict[str, Any]:
+    """Options of a network whose answer is no face."""
+    noise = np.random.default_rng(0).uniform(-1, 1, (128, 128)).astype(np.float32)
+    return {"no alpha": {"cover": 0.0}, "black": {"gains": (0, 0, 0)}, "grey": {"gains": (0, 0, 0), "more": np.full((128, 128), 0.5)},
+            "inverted": {"gains": (-1, -1, -1), "more": np.ones((128, 128))}, "noise": {"more": noise}}[case]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", ["no alpha", "black", "grey", "inverted", "noise"])
+def test_an_answer_that_is_no_face_is_not_shown(
+    scene: Scene, atlas: Atlas, opened: Open, case: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    ours = play(_engine(atlas, opened(**_wrong(case))), scene, 3)
+    for made, plain in zip(ours, play(MeshEngine(atlas), scene, 3), strict=True):
+        np.testing.assert_array_equal(made[0], plain[0])
+        np.testing.assert_array_equal(made[1], plain[1])
+    assert [record.message for record in caplog.records if "The face is shown as the mesh engine draws it" in record.message] != []
+    assert len(caplog.records) == 1
+
+
+def _dimmed(scene: Scene, light: float) -> Scene:
+    return np.rint(scene[0] * light).astype(np.uint8), scene[1]
+
+
+def _light(scene: Scene) -> float:
+    """Mean grey level of the skin within the face's outline."""
+    points = np.rint(scene[1][PLAIN_SKIN, :2]).astype(int)
+    return float(scene[0][points[:, 1], points[:, 0]].mean())
+
+
+@pytest.mark.parametrize("light", [1.0, 0.3, 0.1])
+def test_in_dim_light_the_network_sees_as_much_and_changes_in_proportion(
+    scene: Scene, atlas: Atlas, opened: Open, light: float
+) -> None:
+    """A network that is identity changes nothing at any brightness; one that adds a tenth of the range adds it of the light there is."""
+    there = _dimmed(scene, light)
+    same, plain = (play(engine, there, 3)[-1] for engine in (_engine(atlas, opened()), MeshEngine(atlas)))
+    assert np.abs(same[0].astype(int) - plain[0]).max() <= 1
+    refined, network = opened(more=np.full((128, 128), -0.05))
+    made = play(_engine(atlas, (refined, network)), there, 3)[-1]
+    assert network.fed[-1]["view"][0, :3, 40:100, 45:85].mean() > 0.36
+    gain = max(1.0, 0.4 / (_light(there) / 255))
+    inside = (cv2.erode(plain[1], np.ones((9, 9))) == 255) & (plain[0].min(axis=2) > 16)
+    change = (made[0].astype(float) - plain[0])[inside].mean()
+    assert change == pytest.approx(-0.05 * 255 / gain, rel=0.2, abs=0.3)
+
+
+@pytest.mark.parametrize("light", [1.0, 0.3, 0.1])
+def test_a_colour_is_the_same_in_any_light(scene: Scene, atlas: Atlas, opened: Open, light: float) -> None:
+    there = _dimmed(scene, light)
+    made, plain = (play(engine, there)[0] for engine in (_engine(atlas, opened(gains=(1, 0.8, 0.7))), MeshEngine(atlas)))
+    inside = cv2.erode(plain[1], np.ones((21, 21))) == 255
+    np.testing.assert_allclose(made[0][inside].mean(axis=0) / plain[0][inside].mean(axis=0), (0.7, 0.8, 1), atol=0.02)
+
+
+@pytest.mark.parametrize(("gain", "shown"), [(0.8, 0.8), (0.3, 0.62), (1.2, 1.2)])
+def test_a_face_gets_no_more_than_so_much_darker_than_its_guide(
+    scene: Scene, atlas: Atlas, opened: Open, gain: float, shown: float
+) -> None:
+    """Hair that is taken for skin in the shade would ask for a black forehead."""
+    there = _dimmed(scene, 0.7)
+    made, plain = (play(engine, there)[0] for engine in (_engine(atlas, opened(gains=(gain,) * 3)), MeshEngine(atlas)))
+    inside = (cv2.erode(plain[1], np.ones((21, 21))) == 255) & (plain[0].max(axis=2) < 200)
+    assert made[0][inside].mean() / plain[0][inside].mean() == pytest.approx(shown, abs=0.05)
+
+
+@pytest.mark.parametrize("case", ["time", "knob", "unseen"])
+def test_an_old_correction_is_made_anew(scene: Scene, atlas: Atlas, opened: Open, case: str) -> None:
+    refined, network = opened(gains=(1, 0.9, 0.9))
+    engine, effort = _engine(atlas, (refined, network)), Effort(occlusion_every=0, refine_every=3)
+    target = engine.meet()
+    engine(*scene, target, 0.0, Knobs(), effort)
+    engine(*scene, target, 0.1, Knobs(), effort)
+    assert len(network.fed) == 1
+    if case == "knob":
+        engine(*scene, target, 0.15, Knobs(refine=0), effort)
+    if case == "unseen":
+        assert engine(scene[0], scene[1] + 9000, target, 0.15, Knobs(), effort) is None
+    engine(*scene, target, 0.6 if case == "time" else 0.2, Knobs(), effort)
+    assert len(network.fed) == 2
+    # A clock that goes back says nothing of how old it is.
+    engine(*scene, target, 0.1, Knobs(), effort)
+    assert len(network.fed) == 3
 
 
 def test_alpha_never_raises_the_mask(scene: Scene, atlas: Atlas, opened: Open) -> None:

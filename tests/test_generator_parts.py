@@ -83,11 +83,22 @@ def test_after_a_gap_everything_begins_anew(time: float) -> None:
 
 
 def test_alpha_says_how_much_of_the_drawing_stays() -> None:
-    mask = np.array([0, 0.2, 0.5, 1, 1, 1, 1], np.float32)
-    alpha = np.array([0, 0.9, 0.5, 1, 0.95, 0.5, 0], np.float32)
-    np.testing.assert_allclose(kept(alpha, mask), [1, 1, 1, 1, 1, ((0.6 / 1.1) - 0.1) / 0.8, 0], atol=0.002)
+    mask = np.array([[0, 0.2, 0.5, 0.9, 1, 1, 0]], np.float32)
+    alpha = np.array([[0, 0.9, 0.5, 0, 0.95, 0.5, 0]], np.float32)
+    np.testing.assert_allclose(kept(alpha, mask), [[1, 1, 1, 0, 1, ((0.6 / 1.1) - 0.1) / 0.8, 1]], atol=0.002)
     # The rim of a mask is soft: an alpha that is a little harder there takes next to nothing away.
-    assert kept(np.float32([0.04]), np.float32([0.1]))[0] > 0.7
+    assert kept(np.float32([[0.04]]), np.float32([[0.1]]))[0, 0] > 0.7
+
+
+def test_deep_inside_a_sure_mask_alpha_has_no_say() -> None:
+    mask = np.zeros((128, 128), np.float32)
+    mask[30:100, 30:100] = 1
+    # Something lies before the face.
+    mask[60:64, 60:64] = 0.9
+    shown = kept(np.zeros_like(mask), mask)
+    assert (shown[36:50, 36:94] == 1).all()
+    assert (shown[30:31, 30:100] == 0).all()
+    assert (shown[60:64, 60:64] == 0).all()
 
 
 def test_what_was_never_drawn_stays_black() -> None:

@@ -15,15 +15,20 @@ Bytes = NDArray[np.uint8]
 _SOFT = 0.1
 # A share of the mask below the first shows nothing, above the second all: what the network is nearly sure of is no veil.
 _NONE, _ALL = 0.1, 0.9
+# A mask is sure from the first on; where that lasts for so many pixels of the crop around, alpha says nothing any more.
+_SURE = 0.98
+_RIM, _DEEP = 2.0, 6.0
 
 
 def kept(alpha: Floats, mask: Floats) -> Floats:
     """How much of what was drawn stays (s, s) float32 0..1, by the generator's alpha (s, s) and the mask of its view (s, s), 0..1.
 
-    1 where alpha is no lower than the mask: there it shows as it was drawn.
+    1 where alpha is no lower than the mask: there it shows as it was drawn.  Alpha has a say at the mask's rim and where the mask is
+    in doubt; deep inside a mask that is sure everything stays, as the face behind it would be bared.
     """
     share = (alpha + np.float32(_SOFT)) / (mask + np.float32(_SOFT))
-    return np.asarray(np.clip((share - _NONE) / (_ALL - _NONE), 0.0, 1.0), np.float32)
+    away = cv2.distanceTransform(np.asarray(mask > _SURE, np.uint8), cv2.DIST_L2, 3)
+    return np.asarray(np.clip(np.maximum((share - _NONE) / (_ALL - _NONE), (away - _RIM) / (_DEEP - _RIM)), 0.0, 1.0), np.float32)
 
 
 def correct(picture: Bytes, mask: Bytes, correction: Floats, way: Reals, strength: float) -> None:
