@@ -40,7 +40,7 @@ def device_of(name: str) -> torch.device:
 
 def terms_of(folder: Path, layouts: Mapping[str, int]) -> str:
     """The terms of a folder's photos, asked for.  Raises RealtimeError where nobody can be asked."""
-    from models.training.layouts import TERMS
+    from models.training.data.layouts import TERMS
     from realtime.frame import RealtimeError
 
     known = "; ".join(f"{layout}: {TERMS[layout]}" for layout in layouts if layout in TERMS)

@@ -36,9 +36,9 @@ def prepare(
 ) -> None:
     """Find, check and align the faces of photos, and draw them on one another; goes on where it was interrupted."""
     with _said(needs_torch=False) as console, going_on("What is finished is kept; start it again with the same command."):
-        from models.training import pairs, register
-        from models.training import prepare as making
-        from models.training.layouts import find
+        from models.training.data import pairs, register
+        from models.training.data import prepare as making
+        from models.training.data.layouts import find
         from realtime.frame import RealtimeError
         from realtime.machine.home import expanded
 
@@ -79,7 +79,8 @@ def distil(
     """Teach the identity encoder of a set what its teacher, dlib's recogniser, sees in its photos."""
     kept = "Kept are what the teacher saw, once it saw all, and every 200th step; start it again with the same command to go on."
     with _said() as console, going_on(kept):
-        from models.training import judges, shards
+        from models.training import judges
+        from models.training.data import shards
         from models.training.distil import describe, unfinished
         from models.training.distil import distil as teach
         from realtime.frame import RealtimeError
@@ -192,7 +193,8 @@ def show(folder: Annotated[Path, typer.Argument(metavar="RUN|SET", help="A run's
     with _said(needs_torch=False):
         import yaml
 
-        from models.training import register, runs
+        from models.training import runs
+        from models.training.data import register
         from realtime.frame import RealtimeError
         from realtime.machine.home import expanded
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from models.generator.view import OUTSIDE, SIDE, placing, zones
 from models.mesh.topology import MEAN
-from models.training import shards
+from models.training.data import shards
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]

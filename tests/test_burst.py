@@ -18,10 +18,11 @@ from sets import write_set
 
 torch = pytest.importorskip("torch", reason="training needs the extra train")
 
-from models.training import burst, checkpoint, dlib_file, pack, shards, unpack  # noqa: E402  after the skip
+from models.training import burst, checkpoint, dlib_file, pack, unpack  # noqa: E402  after the skip
 from models.training import run as loop  # noqa: E402
 from models.training.batches import Batches, Kinds  # noqa: E402
 from models.training.burst import Resident  # noqa: E402
+from models.training.data import shards  # noqa: E402  after the skip
 from models.training.distil import DESCRIPTIONS  # noqa: E402
 from models.training.judges import ENCODER, open_judges, save_encoder  # noqa: E402
 from models.training.networks import IdentityEncoder  # noqa: E402

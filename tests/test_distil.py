@@ -10,8 +10,9 @@ from sets import write_set
 
 torch = pytest.importorskip("torch", reason="training needs the extra train")
 
-from models.training import checkpoint, kept, shards  # noqa: E402  after the skip
+from models.training import checkpoint, kept  # noqa: E402  after the skip
 from models.training import distil as lesson  # noqa: E402
+from models.training.data import shards  # noqa: E402  after the skip
 from models.training.distil import DESCRIPTIONS, TEACHER, UNFINISHED, centred, describe, distil, unfinished  # noqa: E402
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from models.generator.correct import correct, kept
 from models.generator.network import Reader, Refiner
-from models.generator.shipped import ENCODER, shipped
+from models.generator.shipped import ENCODER, GENERATOR, check, shipped
 from models.generator.steady import Steady
 from models.network import NetworkError
 from models.portrait import Portrait
@@ -187,6 +187,27 @@ def test_another_version_of_the_weights_is_refused_with_got_and_expected(tmp_pat
         pass
     generator(weights(tmp_path) / ENCODER)
     with pytest.raises(NetworkError, match="expected portrait"), shipped(CPU, folder=tmp_path):
+        pass
+
+
+@pytest.mark.parametrize("name", [GENERATOR, ENCODER])
+@pytest.mark.parametrize("content", [b"", b"version https://git-lfs.github.com/spec/v1\noid sha256:aa\n", b"\x08\x08garbage" * 50, None])
+def test_damaged_weights_are_to_be_installed_again(tmp_path: Path, name: str, content: bytes | None) -> None:
+    """There is nowhere to fetch them from."""
+    path = weights(tmp_path) / name
+    path.write_bytes(path.read_bytes()[:-400] if content is None else content)
+    with pytest.raises(NetworkError, match=rf"{name} is damaged.*\. Install swapcam again") as caught, shipped(CPU, folder=tmp_path):
+        pass
+    assert "fetch" not in str(caught.value)
+    with pytest.raises(NetworkError, match="Install swapcam again"):
+        check(tmp_path)
+
+
+@pytest.mark.parametrize("rewrite", [True, False])
+def test_files_that_changed_places_are_of_another_version(tmp_path: Path, rewrite: bool) -> None:
+    encoder(generator(tmp_path / ENCODER).parent / GENERATOR)
+    wanted = rf"{GENERATOR} is of another version: got the inputs portrait, expected identity among them; install swapcam again\.$"
+    with pytest.raises(NetworkError, match=wanted), shipped(CPU, rewrite, tmp_path):
         pass
 
 

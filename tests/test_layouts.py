@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from models.network import NetworkError
-from models.training.layouts import Found, find, numbered
+from models.training.data.layouts import Found, find, numbered
 
 
 def _make(folder: Path, names: Iterable[str]) -> Path:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from generators import weights
+from generators import encoder, generator, weights
 from typer.testing import CliRunner
 
 from benchmarks.quality import judges
@@ -95,6 +95,13 @@ def test_missing_weights_are_said_before_the_camera(folder: Path) -> None:
     weights(folder)
     check = next(check for check in examine() if check.name == "engines")
     assert check.state == "ok"
+    (folder / shipped.ENCODER).write_bytes((folder / shipped.ENCODER).read_bytes()[:300])
+    check = next(check for check in examine() if check.name == "engines")
+    assert (check.state, "identity.onnx is damaged" in check.text) == ("warn", True)
+    encoder(folder / shipped.GENERATOR)
+    generator(folder / shipped.ENCODER)
+    with pytest.raises(RealtimeError, match=r"of another version.*install swapcam again"), build(_settings()):
+        pass
 
 
 def test_somebody_enrolled_before_portraits_were_kept_is_asked_for_again(folder: Path) -> None:

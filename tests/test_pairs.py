@@ -16,10 +16,10 @@ from models.detector import Detector
 from models.generator.view import FEATURE, OUTSIDE, SKIN
 from models.landmarks import Landmarker
 from models.mesh.engine import MeshEngine
-from models.training import pairs, prepare, register, shards
-from models.training.layouts import find
-from models.training.photos import Photo
-from models.training.photos import prepare as ready
+from models.training.data import pairs, prepare, register, shards
+from models.training.data.layouts import find
+from models.training.data.photos import Photo
+from models.training.data.photos import prepare as ready
 
 Bytes = NDArray[np.uint8]
 

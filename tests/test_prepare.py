@@ -22,9 +22,9 @@ from models.detector import Detector
 from models.generator.view import zones
 from models.landmarks import Landmarker
 from models.network import NetworkError
-from models.training import prepare, register, shards, workers
-from models.training.layouts import find
-from models.training.photos import Finder, Photo, enlarged
+from models.training.data import prepare, register, shards, workers
+from models.training.data.layouts import find
+from models.training.data.photos import Finder, Photo, enlarged
 
 Bytes = NDArray[np.uint8]
 _ROOT = Path(__file__).resolve().parents[1]
@@ -103,8 +103,8 @@ def test_a_lost_shard_and_a_half_written_one_are_made_again(
 _SCRIPT = """
 import sys
 from pathlib import Path
-from models.training import prepare, register
-from models.training.layouts import find
+from models.training.data import prepare, register
+from models.training.data.layouts import find
 
 if __name__ == "__main__":
     data, out = map(Path, sys.argv[1:])

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.training import shards
+from models.training.data import shards
 
 _KINDS = {"number": np.int32, "picture": np.uint8}
 

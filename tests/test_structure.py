@@ -59,7 +59,8 @@ _KINDS: dict[str, set[str]] = {
     "families": {"shelf"},
     "neural": {"families", "mesh"},
     "generator": {"families", "mesh", "neural", "rewrite", "running"},
-    "training": {"generator", "mesh", "rewrite", "running", "shelf"},
+    "data": {"generator", "mesh", "shelf"},
+    "training": {"data", "generator", "mesh", "rewrite", "running", "shelf"},
 }
 
 

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from models.generator.view import EDGE, FEATURE, LIGHT_BLUR, LIGHT_FLOOR, LIGHT_SIDE, OUTSIDE, SIDE, SKIN
-from models.training import shards
+from models.training.data import shards
 from models.training.smooth import blur
 from models.training.vary import vary
 

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from models.training import checkpoint, kept, shards
+from models.training import checkpoint, kept
 from models.training.batches import pictures
+from models.training.data import shards
 from models.training.networks import IdentityEncoder
 from models.training.teacher import Teacher, look
 from models.training.trainer import channels_last

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from models.network import NetworkError
-from models.training import checkpoint, kept, shards
+from models.training import checkpoint, kept
+from models.training.data import shards
 from models.training.distil import describe, pictures_of
 from models.training.networks import IdentityEncoder
 from models.training.teacher import Teacher

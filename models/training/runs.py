@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from models.training import register, shards
+from models.training.data import register, shards
 from models.training.settings import TrainSettings
 
 ABOUT = "run.json"

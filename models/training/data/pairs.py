@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from models.generator.view import SIDE
 from models.mesh.atlas import Atlas, build_atlas
 from models.mesh.engine import MeshEngine
-from models.training import shards
-from models.training.photos import DRAWN, Photo, enlarged
-from models.training.workers import each
+from models.training.data import shards
+from models.training.data.photos import DRAWN, Photo, enlarged
+from models.training.data.workers import each
 
 Bytes = NDArray[np.uint8]
 Numbers = NDArray[np.int32]

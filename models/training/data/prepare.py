@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 
 from models.generator.view import SIDE
 from models.network import NetworkError
-from models.training import shards
-from models.training.layouts import Item
-from models.training.photos import Finder, Photo
-from models.training.workers import each
+from models.training.data import shards
+from models.training.data.layouts import Item
+from models.training.data.photos import Finder, Photo
+from models.training.data.workers import each
 
 PHOTOS_A_SHARD = 512
 # Bytes on disk of a photo (crop, zones, landmarks, JPEG of the large crop).

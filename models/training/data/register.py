@@ -12,8 +12,8 @@ from typing import Any
 
 from models.network import NetworkError
 from models.shelf.ledger import locked
-from models.training import shards
-from models.training.layouts import Found, Item, numbered
+from models.training.data import shards
+from models.training.data.layouts import Found, Item, numbered
 
 FORMAT = 1
 ABOUT, PEOPLE = "set.json", "people.json"
