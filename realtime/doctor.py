@@ -79,14 +79,17 @@ def _mediapipe() -> Iterator[Check]:
 
 
 def _engines() -> Iterator[Check]:
-    from models.generator.shipped import files
-    from models.network import NetworkError
-
+    mend = "pip install --force-reinstall --no-deps swapcam"
     try:
-        size = sum(path.stat().st_size for path in files())
-        yield Check("engines", "ok", f"mesh; neural with its weights ({size / 1e6:.1f} MB); ONNX swappers: swapcam models list")
-    except (NetworkError, OSError):
-        yield Check("engines", "warn", "mesh; neural is without its weights", "pip install --force-reinstall --no-deps swapcam")
+        from models.generator.shipped import check
+        from models.network import NetworkError
+    except ImportError as error:
+        yield Check("engines", "warn", f"mesh; neural cannot run: {error}", mend)
+        return
+    try:
+        yield Check("engines", "ok", f"mesh; neural with its weights ({check() / 1e6:.1f} MB); ONNX swappers: swapcam models list")
+    except (NetworkError, OSError, ImportError) as error:
+        yield Check("engines", "warn", f"mesh; neural is without its weights: {error}", mend)
 
 
 def _cameras() -> Iterator[Check]:

@@ -40,9 +40,11 @@ def files(folder: Path | None = None) -> tuple[Path, Path]:
 def shipped(runtime: Runtime, rewrite: bool = True, folder: Path | None = None) -> Iterator[Shipped]:
     """Open both, and close them on the way out.
 
-    rewrite: run an equal graph that is faster.  Raises NetworkError where they are missing or cannot run.
+    rewrite: run an equal graph that is faster.  Raises NetworkError where they are missing, damaged, of another version, or cannot run.
     """
     generator, encoder = files(folder)
+    for path, wanted in ((generator, "identity"), (encoder, "portrait")):
+        _look(path, wanted)
     # Its convolutions are small: as matrix products they were slower.
     made = prepare(generator, runtime, "The generator", source="identity", rewrite=rewrite, memory=0)
     with ExitStack() as parts:
@@ -57,4 +59,26 @@ def shipped(runtime: Runtime, rewrite: bool = True, folder: Path | None = None) 
         yield Shipped(Reader(opened(encoder, "The identity encoder")), Refiner(network, half), str(network.variant))
 
 
-__all__ = ["ENCODER", "GENERATOR", "Shipped", "files", "shipped"]
+def check(folder: Path | None = None) -> int:
+    """Bytes of both files, which are opened and run once on the processor; raises NetworkError as `shipped` does."""
+    with shipped(Runtime(("CPU",), "fp32", 1), rewrite=False, folder=folder):
+        return sum(path.stat().st_size for path in files(folder))
+
+
+def _look(path: Path, wanted: str) -> None:
+    """Raise NetworkError for a file that is no model, or is one without the input wanted: there is nothing to fetch but swapcam."""
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    try:
+        inputs = [port.name for port in onnx.load_model(str(path), load_external_data=False).graph.input]
+    except (OSError, DecodeError) as error:
+        raise NetworkError(f"engine neural: {path} is damaged or cannot be read. Install swapcam again, or use --engine mesh.") from error
+    if not inputs:
+        raise NetworkError(f"engine neural: {path} is damaged, it has no network. Install swapcam again, or use --engine mesh.")
+    if wanted not in inputs:
+        got = ", ".join(inputs)
+        raise NetworkError(f"{path} is of another version: got the inputs {got}, expected {wanted} among them; install swapcam again.")
+
+
+__all__ = ["ENCODER", "GENERATOR", "Shipped", "check", "files", "shipped"]
