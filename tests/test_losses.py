@@ -104,7 +104,10 @@ def test_detail_counts_most_in_eyes_and_mouth(encoder: IdentityEncoder) -> None:
 
 def test_other_light_is_not_other_detail(encoder: IdentityEncoder) -> None:
     """Detail is measured against its own brightness, so that relighting is not punished as blur."""
-    batch = _batch([0], [0])
+    coloured = _batch([0], [0])
+    # Grey: blurring a patchwork of colours would be another hue as well.
+    grey = coloured.target.mean(dim=1, keepdim=True).expand(-1, 3, -1, -1)
+    batch = replace(coloured, target=grey, view=torch.cat([grey, grey, coloured.mask], dim=1))
     darker = _found(0.8 * batch.target, batch, encoder)
     blurred = _found(blur(batch.target, 3.0), batch, encoder)
     assert float(darker["structure"]) < 0.35 * float(blurred["structure"])
@@ -308,3 +311,13 @@ def test_a_step_at_the_outline_costs_and_one_in_the_middle_does_not(encoder: Ide
     outline[..., 28:32] = 0.2
     assert float(_found(batch.target + middle, batch, encoder)["rim"]) < 1e-3
     assert float(_found(batch.target + outline, batch, encoder)["rim"]) > 0.1
+
+
+def test_another_hue_costs_more_than_as_much_more_brightness(encoder: IdentityEncoder) -> None:
+    batch = _batch([0, 0], [0, 0])
+    # As far from the truth in the mean over the channels, and as bright as it.
+    hue = torch.tensor([0.04, -0.0304, 0.0496]).view(1, 3, 1, 1)
+    hue = hue - (0.299 * hue[:, 0] + 0.587 * hue[:, 1] + 0.114 * hue[:, 2]).view(1, 1, 1, 1)
+    other = _found(batch.target + hue, batch, encoder)["light"]
+    brighter = _found(batch.target + hue.abs().mean(), batch, encoder)["light"]
+    assert float(other) == pytest.approx(7 * float(brighter), rel=0.02)

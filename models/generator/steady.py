@@ -12,7 +12,7 @@ _SECONDS = 0.15
 # After so many seconds unseen everything may be different.
 _GAP = 1.0
 # What is finer than a cell of so many across the crop belongs to eyes and mouth, which move: it is not held back.
-_CELLS = 16
+_CELLS = 32
 # A change of so many grey levels is another light or another face, twice as many leave nothing of the old one.
 _SUDDEN = 5.0
 
@@ -42,7 +42,7 @@ class Steady:
         return np.asarray(face - guide + held, np.float32)
 
     def _follow(self, ours: Floats, theirs: Floats, time: float) -> Floats:
-        """The face that is to be shown, in cells (16, 16, 3)."""
+        """The face that is to be shown, in cells (32, 32, 3)."""
         passed, self._time = time - self._time, time
         if self._shown is None or self._before is None or not 0 <= passed < _GAP:
             return ours

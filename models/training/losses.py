@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 _BLURRED = 1 / 48
 # So wide is the ring inside the outline in which a seam would show.
 _RING = 1 / 32
+# A face of uneven hue looks ill long before one of uneven brightness does.
+_HUE = 6.0
 # Coloured light and make-up part at this share of the crop.
-_SMOOTH = 1 / 24
+_SMOOTH = 1 / 10
 # A moment seen again lies up to so many pixels aside, and differs by this much noise.
 _ASIDE, _NOISE = 0.75, 0.01
 
@@ -63,7 +65,8 @@ def losses(made: Made, batch: Batch, encoder: IdentityEncoder) -> dict[str, Tens
     side = made.face.shape[-1]
     soft = blur((made.face - batch.target) * inside, side * _BLURRED).abs()
     lit = batch.skin * batch.mask
-    light = (skin_light(made.face, lit) - skin_light(batch.target, lit)).abs()
+    off = skin_light(made.face, lit) - skin_light(batch.target, lit)
+    light = off.abs() + _HUE * (off - _brightness(off)).abs()
     fine = _fine(made.face) - _fine(batch.view[:, 3:6])
     kept = (fine.abs() * inside * (1 + 2 * batch.feature)).mean(dim=(1, 2, 3))
     other = batch.true * (1 - batch.itself)
