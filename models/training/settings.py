@@ -43,7 +43,7 @@ class Weights(_Part):
     structure: float = Field(2.0, ge=0)
     residual: float = Field(0.1, ge=0)
     rim: float = Field(4.0, ge=0)
-    colour: float = Field(8.0, ge=0)
+    colour: float = Field(30.0, ge=0)
 
 
 class Shares(_Part):
@@ -72,7 +72,7 @@ class TrainSettings(_Part):
     phases: tuple[Phase, ...] = (
         Phase(side=64, until=4000, rate=1.5e-3),
         Phase(side=128, until=6000, batch=12, rate=8e-4),
-        Phase(side=128, until=16000, batch=12, rate=6e-4, adversarial=0.02, identity=0.9, steady=2.0),
+        Phase(side=128, until=16000, batch=12, rate=6e-4, adversarial=0.02, identity=0.6, steady=3.0),
     )
     weights: Weights = Weights()
     shares: Shares = Shares()
