@@ -12,6 +12,7 @@ from models import align
 from models.engine import Drawn
 from models.generator.correct import correct, kept
 from models.generator.exposure import exposed
+from models.generator.hues import eyes_kept
 from models.generator.network import Refiner
 from models.generator.sound import bounded, fault
 from models.generator.steady import Steady
@@ -112,7 +113,8 @@ class GeneratorEngine:
         if problem := fault(ours, theirs, alpha, mask, points):
             self._refine.fail(ValueError(f"got {problem}, expected one that does"))
             return None
-        change = steady(bounded(ours, theirs) / gain, theirs / gain, time)
+        believed = eyes_kept(bounded(ours, theirs), theirs, points)
+        change = steady(believed / gain, theirs / gain, time)
         return np.asarray(cv2.merge([*cv2.split(change), kept(alpha, mask)]), np.float32)
 
 

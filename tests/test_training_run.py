@@ -82,9 +82,9 @@ def test_a_run_killed_at_any_moment_ends_as_one_that_went_through(folder: Path, 
         import sys
         from pathlib import Path
         sys.path.insert(0, sys.argv[1])
-        import test_run, torch
+        import test_training_run, torch
         torch.set_num_threads(1)
-        test_run._train(Path(sys.argv[2]), Path(sys.argv[3]), tell=lambda step, figures: None)
+        test_training_run._train(Path(sys.argv[2]), Path(sys.argv[3]), tell=lambda step, figures: None)
     """)
     path = tmp_path / "out" / run.CHECKPOINT
     process = subprocess.Popen(
