@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -75,12 +76,11 @@ def engines(
     json: Annotated[Path | None, typer.Option(help="Write the figures as JSON.")] = None,
 ) -> None:
     """Measure a random-weight twin of inswapper_128, as it is against rewritten, per provider."""
-    logging.getLogger("models").setLevel(logging.ERROR)
     try:
         wanted = order([provider], {}) if provider else order((), usable())
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
-    with report.plainly("engines"), tempfile.TemporaryDirectory() as folder:
+    with report.plainly("engines"), _quiet(), tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "twin.onnx"
         figures: dict[str, Any] = {"twin": _make(path, width), "providers": {}}
         for name in wanted:
@@ -95,6 +95,18 @@ def engines(
             figures["loop"] = _loop(path, wanted, threads, seconds)
     if json:
         report.write(json, figures)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """What models log of graphs that are slow on purpose is left out meanwhile."""
+    logger = logging.getLogger("models")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def _make(path: Path, width: float) -> dict[str, Any]:

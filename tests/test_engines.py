@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -130,3 +131,11 @@ def test_the_whole_loop_runs_with_the_twin(tmp_path: Path) -> None:
     rows = json.loads(path.read_text())["loop"]
     assert [(row["size"], row["asked"]) for row in rows] == [("1080p", 60), ("720p", 30)]
     assert all(row["frames"] > 5 for row in rows)
+
+
+def test_models_may_be_heard_again_afterwards() -> None:
+    logger = logging.getLogger("models")
+    before = logger.level
+    with engines._quiet():
+        assert logger.level == logging.ERROR
+    assert logger.level == before
