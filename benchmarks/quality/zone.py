@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-import cv2
 import numpy as np
 
 from benchmarks.quality.shot import Shot
-from models.mesh.topology import BROWS, LEFT_EYE, OUTER_LIPS, OVAL, RIGHT_EYE
+from models.generator.view import SKIN, zones
 from realtime.frame import Image, Points
 
 Box = tuple[int, int, int, int]
-# How much the holes for eyes, brows and lips are grown about their own middle: lashes, lip contour and their shadows stay out.
-_GROWN = 1.3
 # A step in time this much longer than the usual one is a gap: the face was lost, or it is another clip.
 _GAP = 1.6
 
@@ -43,14 +40,7 @@ def skin(points: Points, size: tuple[int, int]) -> Image:
 
     points: (468+, 2 or 3) in the pixels of a picture of `size` (height, width).
     """
-    drawn = np.zeros(size, np.uint8)
-    cv2.fillPoly(drawn, [np.rint(points[OVAL, :2]).astype(np.int32)], 255)
-    for part in (RIGHT_EYE, LEFT_EYE, OUTER_LIPS, BROWS[:10], BROWS[10:]):
-        outline = points[part, :2]
-        middle = outline.mean(axis=0)
-        hull = cv2.convexHull(np.rint(middle + _GROWN * (outline - middle)).astype(np.int32))
-        cv2.fillConvexPoly(drawn, hull, 0)
-    return drawn
+    return np.asarray(np.where(zones(points, size) == SKIN, np.uint8(255), np.uint8(0)), np.uint8)
 
 
 def eye_distance(points: Points) -> float:

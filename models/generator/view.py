@@ -39,9 +39,9 @@ def placing(landmarks: Floats, side: int = SIDE) -> Reals:
     return similarity(five(landmarks), template(TEMPLATE, side))
 
 
-def zones(landmarks: Floats, side: int = SIDE) -> Bytes:
-    """Where in a crop of `side` px lie skin, features and the outside: (side, side) uint8.  landmarks: (468+, 2 or 3) px in it."""
-    drawn = np.zeros((side, side), np.uint8)
+def zones(landmarks: Floats, size: tuple[int, int] = (SIDE, SIDE)) -> Bytes:
+    """Where in a picture of a size (height, width) lie skin, features and the outside: uint8.  landmarks: (468+, 2 or 3) px in it."""
+    drawn = np.zeros(size, np.uint8)
     cv2.fillPoly(drawn, [np.rint(landmarks[OVAL, :2]).astype(np.int32)], SKIN)
     features = np.zeros_like(drawn)
     for part in (RIGHT_EYE, LEFT_EYE, OUTER_LIPS, BROWS[:10], BROWS[10:]):

@@ -131,12 +131,11 @@ def step(trainer: Trainer, batch: Batch, judges: Judges, weights: Weights, phase
 
 def rate(settings: TrainSettings, number: int) -> float:
     """The learning rate of a step: it warms up at the start of each phase, and falls by a cosine to a twentieth in the last."""
-    starts = [0, *(phase.until for phase in settings.phases)]
-    index = next((k for k, phase in enumerate(settings.phases) if number < phase.until), len(settings.phases) - 1)
-    part = (number - starts[index]) / max(1, starts[index + 1] - starts[index])
-    last = index == len(settings.phases) - 1
-    fall = 0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * part)) if last else 1.0
-    return settings.phases[index].rate * fall * min(1.0, (number - starts[index] + 1) / _WARM)
+    phase = settings.phase(number)
+    start = settings.starts()[settings.phases.index(phase)]
+    part = (number - start) / (phase.until - start) if phase is settings.phases[-1] else 0.0
+    fall = 0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * part))
+    return phase.rate * fall * min(1.0, (number - start + 1) / _WARM)
 
 
 def ahead(prepare: Callable[[int], Batch], first: int, last: int) -> Iterator[Batch]:

@@ -62,14 +62,13 @@ def card(run: Run | None, data: Path, step: int) -> dict[str, str]:
 
 def seen(settings: TrainSettings, step: int) -> int:
     """How many faces a run has seen at a step, in one process."""
-    starts = [0, *(phase.until for phase in settings.phases)]
-    return sum(max(0, min(step, phase.until) - start) * phase.batch for phase, start in zip(settings.phases, starts, strict=False))
+    spans = zip(settings.phases, settings.starts(), strict=True)
+    return sum(max(0, min(step, phase.until) - start) * phase.batch for phase, start in spans)
 
 
 def work(settings: TrainSettings, step: int) -> float:
     """How many pixels a run has still to see after a step; a step's time is about in proportion to its own."""
-    starts = [0, *(phase.until for phase in settings.phases)]
-    spans = zip(settings.phases, starts, strict=False)
+    spans = zip(settings.phases, settings.starts(), strict=True)
     return float(sum(max(0, phase.until - max(step, start)) * phase.batch * phase.side**2 for phase, start in spans))
 
 

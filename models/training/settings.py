@@ -96,6 +96,10 @@ class TrainSettings(_Part):
             raise ValueError(f"got {len(self.widths)} widths, each of which halves the picture, expected {got}")
         return self
 
+    def starts(self) -> list[int]:
+        """The step at which each phase begins."""
+        return [0, *(phase.until for phase in self.phases[:-1])]
+
     def phase(self, step: int) -> Phase:
         """The phase that a step belongs to; after the last one, the last."""
         return next((phase for phase in self.phases if step < phase.until), self.phases[-1])
