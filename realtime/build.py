@@ -19,6 +19,7 @@ from realtime.config import (
     RecordingOutput,
     Settings,
     VideoInput,
+    VirtualCameraOutput,
     WindowOutput,
 )
 from realtime.effort import Quality
@@ -153,6 +154,8 @@ def _sink(output: Output, settings: Settings, source: Source, loop: Loop, overla
         window = Painted(Window(output, loop.press), [])
         loop.add_window(window, Mirror(), panel)
         return window
+    if not isinstance(output, VirtualCameraOutput):
+        raise RealtimeError(f"The output {output.kind} is not there yet.")
     return Painted(VirtualCamera(output, source.rate, logger.info), [overlay])
 
 

@@ -1,108 +1,23 @@
-"""Settings of the whole loop: frozen, checked, with their defaults here and nowhere else."""
+"""Settings of the whole loop: frozen, checked, with their defaults here, in inputs.py and in outputs.py, and nowhere else."""
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-Unit = Annotated[float, Field(ge=0.0, le=1.0)]
-Corner = Literal["top-left", "top-right", "bottom-left", "bottom-right"]
-Name = Annotated[str, Field(min_length=1)]
-Colour = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
-
-
-class Part(BaseModel):
-    """A group of settings; unknown keys are refused, values never change in place."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class CameraInput(Part):
-    """A webcam."""
-
-    kind: Literal["camera"] = "camera"
-    device: int | str = 0
-    width: int = Field(1280, ge=16, le=7680)
-    height: int = Field(720, ge=16, le=4320)
-    fps: float = Field(30.0, gt=0, le=240)
-    format: Literal["auto", "mjpeg", "yuyv"] = "auto"
-
-
-class VideoInput(Part):
-    """A video file or network stream."""
-
-    kind: Literal["video"] = "video"
-    path: str
-    realtime: bool = False
-    loop: bool = False
-
-
-class ImageInput(Part):
-    """One photo, shown once or, with realtime, as a standing picture."""
-
-    kind: Literal["image"] = "image"
-    path: str
-    realtime: bool = False
-    fps: float = Field(30.0, gt=0, le=240)
-
-
-class AnimatedInput(Part):
-    """A portrait moved like a person in front of a webcam; an empty path takes a portrait from an installed package."""
-
-    kind: Literal["animated"] = "animated"
-    path: str = ""
-    width: int = Field(1280, ge=64, le=3840)
-    height: int = Field(720, ge=64, le=2160)
-    fps: float = Field(30.0, gt=0, le=240)
-    seconds: float | None = Field(None, gt=0, le=1e6)
-    realtime: bool = True
-    people: int = Field(1, ge=1, le=4)
-    speed: float = Field(1.0, ge=0, le=10)
-    noise: float = Field(2.0, ge=0, le=50)
-    seed: int = Field(0, ge=0)
-
-
-Input = Annotated[CameraInput | VideoInput | ImageInput | AnimatedInput, Field(discriminator="kind")]
-
-
-class VirtualCameraOutput(Part):
-    """The camera that video-call programs see."""
-
-    kind: Literal["virtual-camera"] = "virtual-camera"
-    device: str | None = None
-    backend: Literal["auto", "v4l2loopback", "obs", "unitycapture"] = "auto"
-    fps: float | None = Field(None, gt=0, le=240)
-    width: int | None = Field(None, ge=16, le=7680)
-    height: int | None = Field(None, ge=16, le=4320)
-
-
-class WindowOutput(Part):
-    """The preview with its hot keys."""
-
-    kind: Literal["window"] = "window"
-    statistics: bool = True
-    mirror: bool = True
-
-
-class RecordingOutput(Part):
-    """A video file; audio and frame times of a file input are kept."""
-
-    kind: Literal["recording"] = "recording"
-    path: str
-    overwrite: bool = False
-    codec: Literal["h264", "mpeg4"] = "h264"
-    quality: int = Field(20, ge=0, le=51)
-    preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"] = "veryfast"
-
-
-class NoOutput(Part):
-    """Frames are finished and thrown away (measuring)."""
-
-    kind: Literal["none"] = "none"
-
-
-Output = Annotated[VirtualCameraOutput | WindowOutput | RecordingOutput | NoOutput, Field(discriminator="kind")]
+from realtime.inputs import AnimatedInput, CameraInput, ImageInput, Input, VideoInput
+from realtime.outputs import (
+    FaceOutput,
+    HlsOutput,
+    NoOutput,
+    Output,
+    RecordingOutput,
+    StreamOutput,
+    VirtualCameraOutput,
+    WindowOutput,
+)
+from realtime.part import Colour, Corner, Name, Part, Unit
 
 
 class DetectSettings(Part):
@@ -188,6 +103,16 @@ class TextOverlay(Part):
     colour: Colour = "#ffffff"
 
 
+class PageOverlay(Part):
+    """A web page, drawn by nobody but the browser source; x, y, width and height as fractions of the frame."""
+
+    path: str
+    x: Unit = 0.0
+    y: Unit = 0.0
+    width: float = Field(1.0, gt=0, le=1)
+    height: float = Field(1.0, gt=0, le=1)
+
+
 class OverlaySettings(Part):
     """What is drawn over every output that leaves the machine."""
 
@@ -196,6 +121,24 @@ class OverlaySettings(Part):
     size: float = Field(0.035, ge=0.015, le=0.2)
     images: tuple[ImageOverlay, ...] = ()
     texts: tuple[TextOverlay, ...] = ()
+    pages: tuple[PageOverlay, ...] = ()
+    guides: Literal["none", "action", "title", "thirds"] = "none"
+
+
+class AudioSettings(Part):
+    """The sound that goes with the pictures, held back until they have come through the loop."""
+
+    microphone: Name = "none"
+    delay: Annotated[float, Field(ge=0, le=5)] | Literal["auto"] = "auto"
+    virtual_microphone: Name = "none"
+
+
+class CallSettings(Part):
+    """Visitors of the page /call, whose browsers are cameras."""
+
+    visitors: int = Field(4, ge=0, le=32)
+    height: int = Field(720, ge=144, le=1080)
+    fps: float = Field(30.0, ge=5, le=60)
 
 
 class Settings(Part):
@@ -209,4 +152,37 @@ class Settings(Part):
     swap: SwapSettings = SwapSettings()
     blend: BlendSettings = BlendSettings()
     overlay: OverlaySettings = OverlaySettings()
+    audio: AudioSettings = AudioSettings()
+    call: CallSettings = CallSettings()
     models: ModelSettings = ModelSettings()
+
+
+__all__ = [
+    "AnimatedInput",
+    "AudioSettings",
+    "BlendSettings",
+    "CallSettings",
+    "CameraInput",
+    "Corner",
+    "DetectSettings",
+    "FaceOutput",
+    "HlsOutput",
+    "ImageInput",
+    "ImageOverlay",
+    "Input",
+    "ModelSettings",
+    "NoOutput",
+    "Output",
+    "OverlaySettings",
+    "PageOverlay",
+    "Part",
+    "RecordingOutput",
+    "Settings",
+    "StreamOutput",
+    "SwapSettings",
+    "TextOverlay",
+    "TrackSettings",
+    "VideoInput",
+    "VirtualCameraOutput",
+    "WindowOutput",
+]

@@ -1,0 +1,1 @@
+"""Visitors whose browsers are cameras."""

@@ -1,0 +1,1 @@
+"""The local web page that starts, shows and steers the loop."""
