@@ -63,6 +63,7 @@ class Frame:
     time: capture time in seconds on the source's clock: time.perf_counter() for a live source,
         presentation time from the start for a file.
     card: the source itself has drawn this picture (no camera); nobody is in it.
+    raw: the picture before faces were set into it, as image; None where none were.
     """
 
     image: Image
@@ -70,6 +71,7 @@ class Frame:
     time: float
     faces: tuple[Face, ...] = ()
     card: bool = False
+    raw: Image | None = None
 
 
 class Source(Protocol):

@@ -13,7 +13,7 @@ from models.mesh.engine import MeshEngine
 from models.mesh.topology import OVAL
 from realtime.config import BlendSettings, SwapSettings
 from realtime.frame import Face, Frame, Patch
-from realtime.stages.blend import Blend, _place
+from realtime.stages.blend import Blend, place
 from realtime.stages.swap import Swap
 
 
@@ -192,7 +192,7 @@ def test_a_stretched_patch_lies_where_the_affine_map_says() -> None:
     x = np.linspace(20, 220, 50)
     ramp = np.repeat(np.add.outer(x[:40], x)[..., None] / 2, 3, axis=2).astype(np.uint8)
     matrix = np.array([[2.0, 0, 30 + 0.5], [0, 2.0, 12 + 0.5]])
-    picture, mask, (left, top) = _place(Patch(ramp, np.full((40, 50), 255, np.uint8), matrix), 200, 300)
+    picture, mask, (left, top) = place(Patch(ramp, np.full((40, 50), 255, np.uint8), matrix), 200, 300)
     assert (left, top, *picture.shape[:2]) == (30, 12, 80, 100)
     warped = cv2.warpAffine(ramp, matrix, (300, 200))[12:92, 30:130]
     inner = (slice(2, -2), slice(2, -2))

@@ -72,7 +72,7 @@ class Blend:
                 look.patch, look.box, look.time = face.patch, face.box, frame.time
             else:
                 self._cover(image, face, look, frame.time, settings)
-        return replace(frame, image=image)
+        return replace(frame, image=image, raw=frame.image)
 
     def _cover(self, image: Image, face: Face, look: _Look, time: float, settings: BlendSettings) -> None:
         """The `on_lost` policy; a held patch is old after a second and becomes a blur."""
@@ -86,7 +86,7 @@ class Blend:
             cover(image, face.box, "blank" if settings.on_lost == "blank" else "blur")
 
     def _set(self, image: Image, patch: Patch, look: _Look, time: float, settings: BlendSettings) -> None:
-        placed = _place(patch, image.shape[0], image.shape[1])
+        placed = place(patch, image.shape[0], image.shape[1])
         if placed is None:
             return
         picture, mask, (left, top) = placed
@@ -137,7 +137,7 @@ class Blend:
         look.blur += rate * (blur - look.blur)
 
 
-def _place(patch: Patch, rows: int, columns: int) -> tuple[Image, Image, tuple[int, int]] | None:
+def place(patch: Patch, rows: int, columns: int) -> tuple[Image, Image, tuple[int, int]] | None:
     """The patch in frame pixels: picture, mask and its left top corner, cut to a frame of so many rows and columns."""
     matrix = patch.matrix
     height, width = patch.mask.shape

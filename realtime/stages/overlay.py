@@ -47,8 +47,23 @@ class Overlay:
 
     def __call__(self, frame: Frame) -> Frame:
         """The frame with everything drawn on it; the frame itself where there is nothing to draw."""
+        return _painted(frame, self._placed(*frame.image.shape[:2]))
+
+    def over(self, image: Image) -> Image:
+        """The same on a picture with alpha, BGRA (h, w, 4) uint8, drawn in place: over any other picture it looks as if drawn there."""
+        for patch, x, y in self._placed(*image.shape[:2]):
+            found = _region(patch, x, y, image)
+            if found is not None:
+                region, colour, keep = found
+                left = region[..., 3:] * (keep.astype(np.float32) / 255)
+                alpha = left + (255 - keep)
+                region[..., :3] = np.minimum((region[..., :3] * left + colour * np.float32(255)) / np.maximum(alpha, 1) + 0.5, 255)
+                region[..., 3] = np.rint(alpha[..., 0])
+        return image
+
+    def _placed(self, height: int, width: int) -> list[tuple[_Patch, float, float]]:
+        """What is to be drawn on a frame of that size, and its left top corner."""
         settings, images = self._content
-        height, width = frame.image.shape[:2]
         placed: list[tuple[_Patch, float, float]] = []
         used: dict[object, _Patch] = {}
         for image, pixels in images:
@@ -67,7 +82,7 @@ class Overlay:
             used[key] = self._patches.get(key) or _text(settings.label, settings.size, "#ffffff", width, height, plate=True)
             placed.append((used[key], *_corner(settings.corner, used[key], width, height)))
         self._patches = used
-        return _painted(frame, placed)
+        return placed
 
 
 class Mirror:
@@ -75,7 +90,7 @@ class Mirror:
 
     def __call__(self, frame: Frame) -> Frame:
         """The flipped frame."""
-        return replace(frame, image=np.asarray(cv2.flip(frame.image, 1), np.uint8), faces=()) if frame.image.size else frame
+        return replace(frame, image=np.asarray(cv2.flip(frame.image, 1), np.uint8), faces=(), raw=None) if frame.image.size else frame
 
 
 class Statistics:
@@ -115,14 +130,20 @@ def _painted(frame: Frame, placed: Sequence[tuple[_Patch, float, float]]) -> Fra
         return frame
     image = frame.image.copy()
     for patch, x, y in placed:
-        left, top = round(x), round(y)
-        height = min(patch.colour.shape[0], image.shape[0] - top)
-        width = min(patch.colour.shape[1], image.shape[1] - left)
-        if left >= 0 and top >= 0 and height > 0 and width > 0:
-            region = image[top : top + height, left : left + width]
-            kept = cv2.multiply(region, patch.keep[:height, :width], scale=1 / 255)
-            cv2.add(kept, patch.colour[:height, :width], dst=region)
+        found = _region(patch, x, y, image)
+        if found is not None:
+            region, colour, keep = found
+            cv2.add(cv2.multiply(region, keep, scale=1 / 255), colour, dst=region)
     return replace(frame, image=image)
+
+
+def _region(patch: _Patch, x: float, y: float, image: Image) -> tuple[Image, Image, Image] | None:
+    """The part of a picture that a patch is drawn on, and the patch's colour and keep there; None where it lies outside."""
+    left, top = round(x), round(y)
+    height, width = min(patch.colour.shape[0], image.shape[0] - top), min(patch.colour.shape[1], image.shape[1] - left)
+    if left < 0 or top < 0 or height <= 0 or width <= 0:
+        return None
+    return image[top : top + height, left : left + width], patch.colour[:height, :width], patch.keep[:height, :width]
 
 
 def _text(text: str, size: float, colour: str, width: int, height: int, *, plate: bool, mono: bool = False) -> _Patch:
