@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable, Sequence
 
 from realtime.frame import Frame, RealtimeError, Sink, Source, Stage
-from realtime.meter import StageTimes, Statistics, Work
+from realtime.meter import Statistics, Work
 from realtime.slot import Closed, Slot
-from realtime.steps import Exit, Outlet, Parcel, Reader, Worker, name_of, unique
+from realtime.steps import Exit, Outlet, Parcel, Reader, StageError, Worker, free, name_of, tally, unique
 from realtime.trace import Trace
 
 Actor = Reader | Worker | Exit
@@ -22,21 +22,12 @@ _NAP = 0.03
 """Seconds between two looks of the main thread at its windows, its signals and the end."""
 
 
-class StageError(RuntimeError):
-    """An error inside the loop, with the name of the stage and the index of the frame that it happened on."""
-
-    def __init__(self, stage: str, frame: int | None, error: Exception) -> None:
-        where = stage if frame is None else f"{stage}, frame {frame}"
-        super().__init__(f"{where}: {type(error).__name__}: {error}")
-        self.stage = stage
-        self.__cause__ = error
-
-
 class Pipeline:
     """A source, stages grouped into threads, and sinks, joined by slots.
 
     stages: one inner sequence per thread.  sinks: each gets a thread and a slot, so that a slow one holds nobody up;
     those with `main = True` are driven by the thread that calls run().  names: of the sinks, for figures and errors.
+    Sinks may come and go while it runs, by add() and remove(); the first one stands for the loop in its figures.
     A live source's frames may be replaced by newer ones; a file's all arrive, in order.
     The pipeline closes none of its parts, except a source that says nothing when the loop is to end.
     """
@@ -51,31 +42,29 @@ class Pipeline:
     ) -> None:
         if not sinks:
             raise ValueError("got no sinks, expected at least one")
-        keep = not source.live
+        self._whole = keep = not source.live
         groups = [group for group in stages if group]
-        self._source = source
-        self._exits = [
+        self._source, self._trace = source, trace
+        self._exits = tuple(
             Exit(name, sink, keep, trace) for name, sink in zip(unique(names or [name_of(sink) for sink in sinks]), sinks, strict=True)
-        ]
-        inner = [Outlet(name, Slot[Parcel](keep), trace) for name in unique("+".join(map(name_of, group)) for group in groups)]
-        outer = [Outlet(exit.name, exit.slot, trace) for exit in self._exits]
-        self._outlets = [*inner, *outer]
-        after = [[outlet] for outlet in inner] + [outer]
+        )
+        self._inner = [Outlet(name, Slot[Parcel](keep), trace) for name in unique("+".join(map(name_of, group)) for group in groups)]
+        after = [[outlet] for outlet in self._inner] + [[Outlet(exit.name, exit.slot, trace) for exit in self._exits]]
         self._reader = Reader(name_of(source), source, after[0], trace)
         self._workers = [
-            Worker(inlet.name, group, inlet.slot, outlets, trace) for group, inlet, outlets in zip(groups, inner, after[1:], strict=True)
+            Worker(inlet.name, group, inlet.slot, outlets, trace)
+            for group, inlet, outlets in zip(groups, self._inner, after[1:], strict=True)
         ]
-        self._threads = [self._thread(self._reader, after[0])]
-        for worker, inlet, outlets in zip(self._workers, inner, after[1:], strict=True):
-            self._threads.append(self._thread(worker, [inlet, *outlets]))
-        self._threads += [
-            self._thread(exit, [outlet]) for exit, outlet in zip(self._exits, outer, strict=True) if not exit.main
-        ]
+        # Whose outlets lead to the sinks.
+        self._last: Reader | Worker = self._workers[-1] if self._workers else self._reader
+        self._threads = [self._thread(self._reader, None)]
+        self._threads += [self._thread(worker, inlet.slot) for worker, inlet in zip(self._workers, self._inner, strict=True)]
+        self._threads += [self._thread(exit, exit.slot) for exit in self._exits if not exit.main]
         self._cpu = {thread.name: 0.0 for thread in self._threads}
         self._left = len(self._threads)
         self._lock, self._ended = threading.Lock(), threading.Event()
         self._error: Exception | None = None
-        self._quit = self._stopped = False
+        self._quit = self._stopped = self._over = False
         self._begin = self._end = 0.0
 
     @property
@@ -85,9 +74,56 @@ class Pipeline:
 
     def start(self) -> None:
         """Start the threads; they run until the source ends, something fails, or stop()."""
-        self._begin = time.perf_counter()
-        for thread in self._threads:
+        with self._lock:
+            self._begin = time.perf_counter()
+            threads = tuple(self._threads)
+        for thread in threads:
             thread.start()
+
+    def add(self, name: str, sink: Sink, failed: Callable[[Exception], None]) -> str:
+        """Hand the frames finished from now on to one more sink as well; the name that it got, which is nobody else's.
+
+        When the sink raises it is taken out, and `failed` is told in the sink's own thread; the loop goes on.
+        """
+        if getattr(sink, "main", False):
+            raise ValueError(f"got the sink {name}, which wants the main thread, expected one that does not")
+        with self._lock:
+            name = free(name, (exit.name for exit in self._exits))
+            exit = Exit(name, sink, self._whole, self._trace, failed)
+            thread = self._thread(exit, exit.slot)
+            self._threads.append(thread)
+            self._left += 1
+            self._exits += (exit,)
+            self._last.outlets += (Outlet(name, exit.slot, self._trace),)
+            if self._over or self._stopped:
+                exit.slot.close()
+            begun = self._begin > 0
+        if begun:
+            thread.start()
+        return name
+
+    def remove(self, name: str) -> bool:
+        """Hand a sink nothing more but the frame that already waits for it; whether its thread has ended, within a bounded time.
+
+        Raises KeyError for an unknown name, ValueError for the last sink and for one in the main thread.
+        """
+        with self._lock:
+            exit = next((exit for exit in self._exits if exit.name == name), None)
+            if exit is None:
+                raise KeyError(f"got the sink {name}, expected one of {', '.join(exit.name for exit in self._exits)}")
+            if exit.main or len(self._exits) == 1:
+                raise ValueError(f"got {name}, expected a sink with a thread of its own and another one beside it")
+            self._take_out(exit)
+            thread = next(thread for thread in self._threads if thread.name == name)
+            self._threads.remove(thread)
+        if thread.ident is None:
+            self._left -= 1
+            return True
+        if thread is not threading.current_thread():
+            thread.join(_PATIENCE)
+        if thread.is_alive():
+            logger.error("The thread of %s will not end.", name)
+        return not thread.is_alive()
 
     def quit(self) -> None:
         """Ask run() to end soon; safe in a signal handler, in a stage and in any thread."""
@@ -126,9 +162,10 @@ class Pipeline:
         if self._stopped:
             return ()
         self._stopped = True
-        started = [thread for thread in self._threads if thread.ident is not None]
-        for outlet in self._outlets:
-            outlet.slot.close()
+        with self._lock:
+            started = [thread for thread in self._threads if thread.ident is not None]
+            for outlet in (*self._inner, *self._last.outlets):
+                outlet.slot.close()
         deadline = time.perf_counter() + _PATIENCE
         if started:
             started[0].join(0.3)
@@ -150,24 +187,9 @@ class Pipeline:
     def statistics(self) -> Statistics:
         """The figures now; cheap, and safe to call from any thread."""
         now = self._end or time.perf_counter()
-        first = self._exits[0]
-        steps = [] if self._source.live else [self._reader.step]
-        steps += [step for worker in self._workers for step in worker.steps]
-        steps += [exit.step for exit in self._exits]
-        newest = first.latest
-        return Statistics(
-            seconds=now - self._begin if self._begin else 0.0,
-            frames=first.latency.count,
-            fps=first.pace.mean(),
-            fps_now=first.pace.rate(now),
-            latency=first.latency.spread(),
-            latencies={exit.name: exit.latency.spread() for exit in self._exits},
-            dropped={self._reader.name: self._reader.missed} | {outlet.name: outlet.slot.replaced for outlet in self._outlets},
-            repeated={exit.name: exit.repeated for exit in self._exits},
-            stages=tuple(StageTimes(step.name, step.thread, step.meter.spread(), step.meter.recent()) for step in steps),
-            age=now - newest.time if self._source.live and newest else None,
-            cpu=dict(self._cpu),
-        )
+        exits, outlets = self._exits, (*self._inner, *self._last.outlets)
+        seconds = now - self._begin if self._begin else 0.0
+        return tally(self._reader, self._workers, exits, outlets, now, seconds, dict(self._cpu))
 
     def _drive(self, exit: Exit) -> bool:
         """One turn of a sink in the main thread; False when it has had its last frame."""
@@ -181,10 +203,10 @@ class Pipeline:
             return False
         return True
 
-    def _thread(self, actor: Actor, outlets: Sequence[Outlet]) -> threading.Thread:
-        return threading.Thread(target=self._loop, args=(actor, outlets), name=actor.name, daemon=True)
+    def _thread(self, actor: Actor, inlet: Slot[Parcel] | None) -> threading.Thread:
+        return threading.Thread(target=self._loop, args=(actor, inlet), name=actor.name, daemon=True)
 
-    def _loop(self, actor: Actor, outlets: Sequence[Outlet]) -> None:
+    def _loop(self, actor: Actor, inlet: Slot[Parcel] | None) -> None:
         """Turn after turn, until a neighbour closes or something fails; then close the slots on both sides."""
         try:
             while True:
@@ -195,16 +217,34 @@ class Pipeline:
         except Exception as error:
             self._keep(actor, error)
         finally:
-            for outlet in outlets:
-                outlet.slot.close()
             with self._lock:
+                self._over |= actor is self._last
+                for slot in (inlet, *(outlet.slot for outlet in actor.outlets)):
+                    if slot is not None:
+                        slot.close()
                 self._left -= 1
                 if not self._left or self._error:
                     self._ended.set()
 
     def _keep(self, actor: Actor, error: Exception) -> None:
+        """Remember the first error, which ends the loop; that of a sink added later goes to who added it."""
+        error = error if isinstance(error, RealtimeError) else StageError(*actor.at, error)
+        if isinstance(actor, Exit) and actor.failed is not None:
+            with self._lock:
+                self._take_out(actor)
+            actor.failed(error)
+            return
         with self._lock:
-            self._error = self._error or (error if isinstance(error, RealtimeError) else StageError(*actor.at, error))
+            self._error = self._error or error
+
+    def _take_out(self, exit: Exit) -> None:
+        """Let nothing more be put for a sink; with the lock."""
+        for outlet in self._last.outlets:
+            if outlet.slot is exit.slot:
+                outlet.gone = True
+        self._exits = tuple(other for other in self._exits if other is not exit)
+        self._last.outlets = tuple(outlet for outlet in self._last.outlets if outlet.slot is not exit.slot)
+        exit.slot.close()
 
     def _raise(self) -> None:
         if self._error:

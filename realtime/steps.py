@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from realtime.frame import Frame, Sink, Source, Stage
-from realtime.meter import Meter, Pace, Work
+from realtime.meter import Meter, Pace, StageTimes, Statistics, Work
 from realtime.slot import Closed, Slot
 from realtime.trace import Trace
 
 R = TypeVar("R")
 At = tuple[str, int | None]
+
+
+class StageError(RuntimeError):
+    """An error inside the loop, with the name of the stage and the index of the frame that it happened on."""
+
+    def __init__(self, stage: str, frame: int | None, error: Exception) -> None:
+        where = stage if frame is None else f"{stage}, frame {frame}"
+        super().__init__(f"{where}: {type(error).__name__}: {error}")
+        self.stage = stage
+        self.__cause__ = error
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +53,23 @@ class Step:
 
 
 class Outlet:
-    """The side of a slot that a thread puts into; a frame that gave way to a newer one is told to the trace."""
+    """The side of a slot that a thread puts into; a frame that gave way to a newer one is told to the trace.
+
+    gone: what is behind it was taken out while the loop goes on; nothing is put any more, and nobody is stopped by that.
+    """
 
     def __init__(self, name: str, slot: Slot[Parcel], trace: Trace | None = None) -> None:
-        self.name, self.slot = name, slot
+        self.name, self.slot, self.gone = name, slot, False
         self._trace, self._seen, self._last = trace, 0, 0
 
     def put(self, parcel: Parcel) -> None:
         """Leave a parcel; raises Closed."""
-        self.slot.put(parcel)
+        try:
+            self.slot.put(parcel)
+        except Closed:
+            if self.gone:
+                return
+            raise
         if self.slot.replaced != self._seen:
             self._seen = self.slot.replaced
             if self._trace:
@@ -63,34 +81,36 @@ class Reader:
     """Takes frames from the source; indices that a live source skipped count as missed.
 
     `at` names, here and in the other two, what is being called and the frame, for the message when it fails.
+    `outlets`, here and in Worker, may be replaced at any time.
     """
 
     def __init__(self, name: str, source: Source, outlets: Sequence[Outlet], trace: Trace | None = None) -> None:
         self.name, self.missed = name, 0
         self.at: At = name, None
         self.step = Step(name, name, trace)
-        self._source, self._outlets, self._trace = source, outlets, trace
+        self.outlets = tuple(outlets)
+        self.source, self._trace = source, trace
         self._frames: Iterator[Frame] | None = None
         self._last: int | None = None
 
     def turn(self) -> None:
         """Pass one frame on; raises Closed at the end of the stream."""
         if self._frames is None:
-            self._frames = iter(self._source)
+            self._frames = iter(self.source)
         begin = time.perf_counter()
         frame = next(self._frames, None)
         now = time.perf_counter()
         if frame is None:
             raise Closed
-        if self._source.live:
+        if self.source.live:
             self._count(frame, now)
         else:
             self.step.meter.add(now - begin)
             if self._trace:
                 self._trace.span(self.name, self.name, begin, now, frame.index)
         self._last, self.at = frame.index, (self.name, frame.index + 1)
-        parcel = Parcel(frame, frame.time if self._source.live else now)
-        for outlet in self._outlets:
+        parcel = Parcel(frame, frame.time if self.source.live else now)
+        for outlet in self.outlets:
             outlet.put(parcel)
 
     def _count(self, frame: Frame, now: float) -> None:
@@ -107,7 +127,8 @@ class Worker:
         self.name = name
         self.at: At = name, None
         self.steps = [Step(step, name, trace) for step in unique(name_of(stage) for stage in stages)]
-        self._stages, self._inlet, self._outlets = tuple(stages), inlet, outlets
+        self.outlets = tuple(outlets)
+        self._stages, self._inlet = tuple(stages), inlet
         self._done = 0, 0.0
 
     @property
@@ -125,15 +146,22 @@ class Worker:
             frame = step.run(stage, frame)
         self._done = self._done[0] + 1, self._done[1] + time.perf_counter() - begin
         parcel = Parcel(frame, parcel.born)
-        for outlet in self._outlets:
+        for outlet in self.outlets:
             outlet.put(parcel)
 
 
 class Exit:
-    """Hands frames to a sink, from a thread of its own or from the main thread."""
+    """Hands frames to a sink, from a thread of its own or from the main thread.
 
-    def __init__(self, name: str, sink: Sink, keep: bool, trace: Trace | None = None) -> None:
-        self.name, self.sink, self.slot = name, sink, Slot[Parcel](keep)
+    failed: who is told when the sink raises, so that the loop goes on without it; None: that ends the loop.
+    """
+
+    outlets: tuple[Outlet, ...] = ()
+
+    def __init__(
+        self, name: str, sink: Sink, keep: bool, trace: Trace | None = None, failed: Callable[[Exception], None] | None = None
+    ) -> None:
+        self.name, self.sink, self.slot, self.failed = name, sink, Slot[Parcel](keep), failed
         self.at: At = name, None
         self.main = bool(getattr(sink, "main", False))
         self.step, self.latency, self.pace, self.repeated = Step(name, name, trace), Meter(), Pace(), 0
@@ -188,4 +216,42 @@ def unique(names: Iterable[str]) -> list[str]:
     return result
 
 
-__all__ = ["Exit", "Outlet", "Parcel", "Reader", "Step", "Worker", "name_of", "unique"]
+def free(name: str, used: Iterable[str]) -> str:
+    """The name, with a number where it is used already."""
+    taken, result, number = set(used), name, 2
+    while result in taken:
+        result, number = f"{name}-{number}", number + 1
+    return result
+
+
+def tally(
+    reader: Reader,
+    workers: Sequence[Worker],
+    exits: Sequence[Exit],
+    outlets: Sequence[Outlet],
+    now: float,
+    seconds: float,
+    cpu: Mapping[str, float],
+) -> Statistics:
+    """The figures of a loop after so many seconds; the first exit stands for the loop."""
+    first, live = exits[0], reader.source.live
+    steps = [] if live else [reader.step]
+    steps += [step for worker in workers for step in worker.steps]
+    steps += [exit.step for exit in exits]
+    newest = first.latest
+    return Statistics(
+        seconds=seconds,
+        frames=first.latency.count,
+        fps=first.pace.mean(),
+        fps_now=first.pace.rate(now),
+        latency=first.latency.spread(),
+        latencies={exit.name: exit.latency.spread() for exit in exits},
+        dropped={reader.name: reader.missed} | {outlet.name: outlet.slot.replaced for outlet in outlets},
+        repeated={exit.name: exit.repeated for exit in exits},
+        stages=tuple(StageTimes(step.name, step.thread, step.meter.spread(), step.meter.recent()) for step in steps),
+        age=now - newest.time if live and newest else None,
+        cpu=cpu,
+    )
+
+
+__all__ = ["Exit", "Outlet", "Parcel", "Reader", "StageError", "Step", "Worker", "free", "name_of", "tally", "unique"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any
@@ -24,7 +25,8 @@ class Swap:
     Who has worn a face is not shown bare by accident: who turns up while a wearer is lost may be that wearer and gets
     the same face; and when, with `cover_gone`, nobody is left who could be found, the whole picture counts as lost
     until somebody is.
-    `settings` may be replaced at any time; names in it that have no engine are refused by ValueError.  `effort` may be too.
+    `settings` may be replaced at any time; names in it that have no engine are refused by ValueError, for wear() brings
+    engines.  `effort` may be replaced too.
     engines: one for each source, all of one kind.  default: the source where the settings name none; None: nobody is swapped then.
     drawn: patches made so far.
     """
@@ -33,6 +35,7 @@ class Swap:
         self, engines: Mapping[str, Engine], settings: SwapSettings, cover_gone: bool = False, default: str | None = None
     ) -> None:
         self._engines, self._default = dict(engines), default
+        self._lock = threading.Lock()
         self.cover_gone = cover_gone
         self.effort = Effort()
         self.drawn = 0
@@ -51,14 +54,32 @@ class Swap:
 
     @settings.setter
     def settings(self, settings: SwapSettings) -> None:
-        unknown = sorted({*settings.sources, *settings.assign.values()} - self._engines.keys())
-        if unknown:
-            raise ValueError(f"got sources {unknown} without a face, expected some of {sorted(self._engines)}")
-        if self._default is not None and not settings.sources:
-            settings = settings.model_copy(update={"sources": (self._default,)})
-        self._settings = settings
+        self._settings = _checked(settings, self._engines, self._default)
+
+    def wear(self, engines: Mapping[str, Engine], settings: SwapSettings, default: str | None = None) -> None:
+        """Take other engines, and settings that may name them, between two frames; the engines of before are out of use then.
+
+        What was learned about people stays where some of the engines do, for those are of one kind.  Raises ValueError,
+        with nothing changed, like `settings`.
+        """
+        settings = _checked(settings, engines, default)
+        with self._lock:
+            if not {id(engine) for engine in engines.values()} & {id(engine) for engine in self._engines.values()}:
+                self._targets = {}
+            self._engines, self._default, self._settings = dict(engines), default, settings
+            # Who is taken for somebody lost goes on wearing something.
+            named = settings.sources or tuple(settings.assign.values())
+            for track, name in tuple(self._adopted.items()):
+                if name not in engines and named:
+                    self._adopted[track] = named[0]
+                elif name not in engines:
+                    del self._adopted[track]
 
     def __call__(self, frame: Frame) -> Frame:
+        with self._lock:
+            return self._swapped(frame)
+
+    def _swapped(self, frame: Frame) -> Frame:
         settings = self._settings
         if not settings.enabled or not (settings.sources or settings.assign):
             self._worn = False
@@ -143,6 +164,16 @@ class Swap:
         for known in (self._targets, self._given, self._adopted):
             for track in [track for track in known if track not in present]:
                 del known[track]
+
+
+def _checked(settings: SwapSettings, engines: Mapping[str, Engine], default: str | None) -> SwapSettings:
+    """The settings, with the default where they name no source; raises ValueError for names without an engine."""
+    unknown = sorted({*settings.sources, *settings.assign.values()} - engines.keys())
+    if unknown:
+        raise ValueError(f"got sources {unknown} without a face, expected some of {sorted(engines)}")
+    if default is not None and not settings.sources:
+        return settings.model_copy(update={"sources": (default,)})
+    return settings
 
 
 def _knobs(settings: SwapSettings) -> Knobs:
