@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import cv2
@@ -13,6 +13,7 @@ import cv2
 from realtime.config import (
     AnimatedInput,
     CameraInput,
+    FaceOutput,
     ImageInput,
     NoOutput,
     Output,
@@ -34,6 +35,8 @@ from realtime.stages.overlay import Mirror, Overlay, Statistics, label_off
 from realtime.trace import Trace
 
 logger = logging.getLogger(__name__)
+
+_FILES = (RecordingOutput, FaceOutput)
 
 
 @contextmanager
@@ -120,12 +123,12 @@ def _sinks(
     sinks: list[Sink] = []
     troubles: list[str] = []
     # A recording stands last: the first sink's latency is the loop's, and that of a file nobody waits for says nothing.
-    for output in sorted(settings.outputs, key=lambda output: (isinstance(output, RecordingOutput), isinstance(output, WindowOutput))):
+    for output in sorted(settings.outputs, key=lambda output: (isinstance(output, _FILES), isinstance(output, WindowOutput))):
         try:
             sink = _closing(parts, _sink(output, settings, source, loop, overlay))
         except RealtimeError as error:
             # A device may be missing on this machine; a file that cannot be written was somebody's wish.
-            if not spare or isinstance(output, RecordingOutput):
+            if not spare or isinstance(output, _FILES):
                 raise
             troubles.append(str(error))
             continue
@@ -147,6 +150,8 @@ def _sink(output: Output, settings: Settings, source: Source, loop: Loop, overla
 
         clip = settings.input if isinstance(settings.input, VideoInput) and not source.live else None
         return Painted(Recording(output, source.rate, Path(clip.path) if clip else None, logger.info), [overlay])
+    if isinstance(output, FaceOutput):
+        return _face(output, source, loop, overlay)
     if isinstance(output, WindowOutput):
         from realtime.sinks.window import Window
 
@@ -157,6 +162,17 @@ def _sink(output: Output, settings: Settings, source: Source, loop: Loop, overla
     if not isinstance(output, VirtualCameraOutput):
         raise RealtimeError(f"The output {output.kind} is not there yet.")
     return Painted(VirtualCamera(output, source.rate, logger.info), [overlay])
+
+
+def _face(output: FaceOutput, source: Source, loop: Loop, overlay: Overlay) -> Sink:
+    """Only the face with its alpha; its label stands on it too."""
+    from realtime.sinks.face import FacePictures, FaceVideo
+    from realtime.stages.cutout import Cutout
+
+    cut = Cutout(lambda: loop.settings.blend, overlay)
+    if PurePath(output.path).suffix:
+        return FaceVideo(output, cut, source.rate, logger.info)
+    return FacePictures(output, cut, source.rate)
 
 
 __all__ = ["build"]

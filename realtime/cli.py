@@ -96,7 +96,7 @@ def run(
 
         wanted = settings()
         check_reports({"--trace": trace, "--json": json}, wanted, overwrite)
-        files = [expanded(entry.path) for entry in wanted.outputs if entry.kind == "recording"]
+        files = [expanded(entry.path) for entry in wanted.outputs if entry.kind in ("recording", "face")]
         before = [_changed(path) for path in files]
         with build(wanted, photo_face=face, spare_outputs=not output, trace=trace) as built:
             figures = built.statistics

@@ -6,29 +6,37 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from realtime.config import RecordingOutput, Settings, VideoInput
+from realtime.config import FaceOutput, RecordingOutput, Settings, VideoInput
 from realtime.frame import RealtimeError
 from realtime.machine.home import expanded
 
 
 def check_recordings(settings: Settings) -> None:
-    """Raise RealtimeError for a recording that cannot be made, or where two are one file."""
+    """Raise RealtimeError for a recording, or a face's, that cannot be made, or where two are one file."""
     seen: set[str] = set()
     clip = settings.input.path if isinstance(settings.input, VideoInput) else None
     for output in settings.outputs:
-        if isinstance(output, RecordingOutput):
-            # Late, because it brings the encoders, which most runs do without.
+        if not isinstance(output, (RecordingOutput, FaceOutput)):
+            continue
+        if _file(output.path) in seen:
+            raise RealtimeError(f"{output.path} is there twice among the outputs; give each recording a name of its own.")
+        seen.add(_file(output.path))
+        # Late, because they bring the encoders, which most runs do without.
+        if isinstance(output, FaceOutput):
+            from realtime.sinks import face
+
+            face.check(expanded(output.path), output.overwrite)
+            if clip is not None and _file(clip) == _file(output.path):
+                raise RealtimeError(f"{output.path} is the clip being read; keep the face under another name.")
+        else:
             from realtime.sinks.recording import check
 
-            if _file(output.path) in seen:
-                raise RealtimeError(f"{output.path} is there twice among the outputs; give each recording a name of its own.")
-            seen.add(_file(output.path))
             check(expanded(output.path), output.overwrite, None if clip is None else expanded(clip))
 
 
 def check_reports(reports: Mapping[str, Path | None], settings: Settings, overwrite: bool) -> None:
     """Raise RealtimeError for a report, by its option, that cannot be written or would replace another file of this run or of before."""
-    used = {_file(output.path): "--output" for output in settings.outputs if isinstance(output, RecordingOutput)}
+    used = {_file(output.path): "--output" for output in settings.outputs if isinstance(output, (RecordingOutput, FaceOutput))}
     for option, path in reports.items():
         if path is None:
             continue

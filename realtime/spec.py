@@ -92,7 +92,7 @@ def apply(draft: Draft, input: str | None, outputs: Sequence[str], overwrite: bo
             draft.places["outputs", number] = "--output"
     if overwrite and isinstance(draft.data.get("outputs"), list):
         for entry in draft.data["outputs"]:
-            if isinstance(entry, dict) and entry.get("kind") == "recording":
+            if isinstance(entry, dict) and entry.get("kind") in ("recording", "face"):
                 entry["overwrite"] = True
 
 
@@ -112,7 +112,7 @@ def pace(draft: Draft) -> None:
         return
     outputs = draft.data.get("outputs", [{"kind": "window"}])
     kinds = {entry.get("kind") for entry in outputs if isinstance(entry, dict)} if isinstance(outputs, list) else set()
-    if kinds & {"window", "virtual-camera"} and "recording" not in kinds:
+    if kinds & {"window", "virtual-camera"} and not kinds & {"recording", "face"}:
         given["realtime"] = True
 
 

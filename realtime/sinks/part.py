@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -99,3 +100,20 @@ def playable(path: Path) -> float:
     except (av.error.FFmpegError, OSError):
         return newest
     return newest
+
+
+def leave(part: PartFile, error: OSError) -> None:
+    """Keep what plays of a recording that could not be written on, and say why there is no more; always raises RealtimeError.
+
+    A file that was to be overwritten is left alone.
+    """
+    full = error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
+    reason = "the disk is full" if full else f"writing failed ({error.strerror})"
+    if part.final.suffix.lower() not in (".mkv", ".webm"):
+        part.trim()
+    path = part.finish(overwrite=False)
+    seconds = playable(path)
+    if not seconds:
+        path.unlink(missing_ok=True)
+        raise RealtimeError(f"{part.final}: {reason}; nothing could be recorded. Make room or choose another place.") from error
+    raise RealtimeError(f"{part.final}: {reason}; {seconds:.1f} seconds were recorded and are in {path}.") from error

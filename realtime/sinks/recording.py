@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 from collections.abc import Callable
@@ -24,7 +23,7 @@ from realtime.fit import fit
 from realtime.frame import Frame, Image, RealtimeError
 from realtime.machine.home import expanded
 from realtime.sinks.audio import Sound
-from realtime.sinks.part import PartFile, playable
+from realtime.sinks.part import PartFile, leave
 
 _KINDS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 _LIMITED = 1
@@ -205,7 +204,7 @@ class Recording:
             if self._sound is not None:
                 self._sound.close()
             if part.error is not None:
-                self._fail(part, part.error)
+                leave(part, part.error)
             elif self._written:
                 self._tell(part.finish(self._settings.overwrite))
             else:
@@ -214,19 +213,6 @@ class Recording:
     def _tell(self, path: Path) -> None:
         if path != self._final:
             self._say(f"{self._final} has appeared in the meantime; the recording is {path}.")
-
-    def _fail(self, part: PartFile, error: OSError) -> None:
-        """Keep what plays, and say why there is no more.  A file that was to be overwritten is left alone."""
-        full = error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
-        reason = "the disk is full" if full else f"writing failed ({error.strerror})"
-        if _KINDS[self._final.suffix.lower()] != "matroska":
-            part.trim()
-        path = part.finish(overwrite=False)
-        seconds = playable(path)
-        if not seconds:
-            path.unlink(missing_ok=True)
-            raise RealtimeError(f"{self._final}: {reason}; nothing could be recorded. Make room or choose another place.") from error
-        raise RealtimeError(f"{self._final}: {reason}; {seconds:.1f} seconds were recorded and are in {path}.") from error
 
 
 def check(path: Path, overwrite: bool, clip: str | Path | None) -> None:
