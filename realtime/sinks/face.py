@@ -137,7 +137,8 @@ class FaceVideo:
         if not width or not height:
             raise ValueError(f"got a frame of {width} x {height}, expected at least one pixel")
         self._size, self._origin = (width, height), time
-        self._output = av.open(self._part, "w", format="webm")
+        # Short clusters: what is in an open one is lost when the program dies or the disk is full.
+        self._output = av.open(self._part, "w", format="webm", options={"cluster_time_limit": "500"})
         threads = str(max(1, min(4, (os.cpu_count() or 1) // 4)))
         options = {"deadline": "realtime", "cpu-used": "8", "row-mt": "1", "lag-in-frames": "0", "crf": "20", "b": "0"}
         # Alternate reference frames and alpha do not go together.
@@ -192,7 +193,7 @@ class FaceVideo:
 def check(path: Path, overwrite: bool) -> None:
     """RealtimeError for a place where no face can be kept."""
     if path.suffix.lower() not in ("", ".webm"):
-        raise RealtimeError(f"{path}: a face with its alpha goes into a folder (of PNG files) or a file that ends in .webm; got {path.suffix}.")
+        raise RealtimeError(f"{path}: a face with its alpha goes into a folder or a file that ends in .webm; got {path.suffix}.")
     if not path.parent.is_dir():
         raise RealtimeError(f"The folder {path.parent} does not exist; make it first.")
     if path.suffix and path.is_dir():
