@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePath
 from typing import Any
@@ -30,8 +30,11 @@ from realtime.loop import Loop
 from realtime.meter import lines
 from realtime.pipeline import Pipeline
 from realtime.places import check_recordings
+from realtime.ports import Ports
+from realtime.sinks.monitor import Monitor
 from realtime.sinks.output import Nothing, Painted, VirtualCamera
 from realtime.stages.overlay import Mirror, Overlay, Statistics, label_off
+from realtime.steps import unique
 from realtime.trace import Trace
 
 logger = logging.getLogger(__name__)
@@ -47,19 +50,24 @@ def build(
     spare_outputs: bool = False,
     trace: str | Path | None = None,
     around: tuple[Stage, Stage] | None = None,
+    monitor: Monitor | None = None,
+    changed: Callable[[], None] = lambda: None,
 ) -> Iterator[Loop]:
     """A loop ready to run; on the way out its threads end first, then everything closes in reverse order.
 
     Recordings are checked first; then models load, photos are read and code is compiled before the source opens, so that
     a bad photo fails before a camera's light comes on.  photo_face: which face of a source photo with several.
     spare_outputs: an output that cannot be opened is a warning as long as another one can.  trace: file to write a trace
-    to, made when everything else is open.  around: stages to put before and after all others.  Raises RealtimeError.
+    to, made when everything else is open.  around: stages to put before and after all others.
+    monitor: gets every finished frame; then there are no windows, nobody's face need be named, and no output that fails
+    ends the loop or keeps it from beginning; `changed` is called when one does.  Raises RealtimeError.
     """
     # OpenCV's own threads cost more in waking up than they save on crops of this size, and would fight ours.
     cv2.setNumThreads(1)
-    check_recordings(settings)
+    if monitor is None:
+        check_recordings(settings)
     with ExitStack() as open_parts:
-        equipment = equip(settings, open_parts, photo_face)
+        equipment = equip(settings, open_parts, photo_face, bare=monitor is not None)
         wanted = settings.input
         size = (wanted.width, wanted.height) if isinstance(wanted, (CameraInput, AnimatedInput)) else (1280, 720)
         equipment.warm(settings, size)
@@ -72,8 +80,10 @@ def build(
         # Detection runs beside the loop where frames are live, and in line where every frame of a file counts.
         finder = _closing(open_parts, _aside(detect)) if source.live else detect
         quality = Quality([detect, swap, blend], settings.quality, source.rate if source.live else None)
-        loop = Loop(settings, {"detect": detect, "track": track, "swap": swap, "blend": blend, "overlay": overlay}, quality)
-        names, sinks = _sinks(settings, source, loop, overlay, spare_outputs, open_parts)
+        parts = {"detect": detect, "track": track, "swap": swap, "blend": blend, "overlay": overlay}
+        loop = Loop(settings, parts, quality, equipment)
+        loop.ports = _closing(open_parts, Ports(lambda output: _sink(output, settings, source, loop, overlay), changed))
+        names, sinks = _opened(loop.ports, settings, spare_outputs, monitor)
         # Two threads: following and drawing cost about the same, and with several faces one thread would be full first.
         # Offline, 720p, one face, 2 busy cores, best of three: one thread 61 fps, these two 64, four 60.
         groups: list[list[Stage]] = [[finder, track], [swap, blend]]
@@ -81,6 +91,9 @@ def build(
             groups = [[around[0], *groups[0]], [*groups[1], around[1]]]
         log = quality.trace = _closing(open_parts, Trace(trace)) if trace else None
         loop.source, loop.pipeline = source, Pipeline(source, groups, sinks, names, log)
+        if monitor is not None:
+            monitor.paint = overlay
+        loop.ports.attach(loop.pipeline, names if monitor is None else ())
         open_parts.callback(loop.pipeline.stop)
         yield loop
 
@@ -116,29 +129,23 @@ def _source(settings: Settings) -> Source:
             return Animated(wanted)
 
 
-def _sinks(
-    settings: Settings, source: Source, loop: Loop, overlay: Overlay, spare: bool, parts: ExitStack
-) -> tuple[list[str], list[Sink]]:
-    names: list[str] = []
-    sinks: list[Sink] = []
-    troubles: list[str] = []
-    # A recording stands last: the first sink's latency is the loop's, and that of a file nobody waits for says nothing.
-    for output in sorted(settings.outputs, key=lambda output: (isinstance(output, _FILES), isinstance(output, WindowOutput))):
-        try:
-            sink = _closing(parts, _sink(output, settings, source, loop, overlay))
-        except RealtimeError as error:
-            # A device may be missing on this machine; a file that cannot be written was somebody's wish.
-            if not spare or isinstance(output, _FILES):
-                raise
-            troubles.append(str(error))
-            continue
-        names.append(output.kind)
-        sinks.append(sink)
+def _opened(ports: Ports, settings: Settings, spare: bool, monitor: Monitor | None) -> tuple[list[str], list[Sink]]:
+    """The names and sinks that the pipeline begins with, the outputs being open; raises RealtimeError."""
+    if monitor is not None:
+        ports.open([output for output in settings.outputs if not isinstance(output, WindowOutput)], lambda _: True)
+        for port in ports:
+            if port.problem:
+                logger.warning("Going on without one output. %s", port.problem)
+        return ["monitor"], [monitor]
+    # A device may be missing on this machine; a file that cannot be written was somebody's wish.
+    ports.open(settings.outputs, lambda output: spare and not isinstance(output, RecordingOutput))
+    troubles = [port.problem for port in ports if port.sink is None]
+    sinks = [port.sink for port in ports if port.sink is not None]
     if not sinks:
         raise RealtimeError(" ".join(troubles) or "There is no output; give one with --output.")
     for trouble in troubles:
         logger.warning("Going on without one output. %s", trouble)
-    return names, sinks
+    return unique([port.name for port in ports if port.sink is not None]), sinks
 
 
 def _sink(output: Output, settings: Settings, source: Source, loop: Loop, overlay: Overlay) -> Sink:

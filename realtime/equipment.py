@@ -2,57 +2,75 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from realtime.config import DetectSettings, Settings
 from realtime.fit import fit
 from realtime.frame import Frame, RealtimeError
-from realtime.networks import engines, open_detector, open_networks
+from realtime.networks import open_detector
 from realtime.portraits import portrait
 from realtime.sources.photo import read_photo
+from realtime.wardrobe import Outfit, Wardrobe, is_photo
 
 if TYPE_CHECKING:
-    from models.detector import Detector, Finds
-    from models.engine import Engine
+    from models.detector import Finds
     from models.landmarks import Landmarker
-    from realtime.people.identities import Identity
 
 
 @dataclass(frozen=True, slots=True)
 class Equipment:
     """Models and sources of a run, of which stages may be made more than once.
 
-    sources: by the name they have in the settings; None for a face that the swapper brings with it.
-    engines: one for each source, for one thread at a time.  default: the source where the settings name none; None: nobody.
+    detector, landmarker: for one thread at a time.  wardrobe: the faces that may be worn.
     """
 
     detector: Finds
     landmarker: Landmarker
-    sources: Mapping[str, Identity | None]
-    engines: Mapping[str, Engine]
-    default: str | None
+    wardrobe: Wardrobe
 
-    def stages(self, settings: Settings) -> tuple[Any, Any, Any, Any]:
-        """Detect, Track, Swap and Blend, with state of their own."""
+    def arm(self, settings: Settings) -> Outfit:
+        """What Swap.wear() takes for these settings: sources and networks that were not there yet are read and opened.
+
+        Runs in the thread that calls, while the loop goes on; what was opened before is closed by tidy().  Raises RealtimeError.
+        """
+        outfit = self.wardrobe.arm(settings)
+        if outfit.engines:
+            self.wardrobe.prove(settings)
+        return outfit
+
+    def tidy(self, settings: Settings) -> None:
+        """Close the networks that these settings do not use, once nothing draws with them any more."""
+        self.wardrobe.tidy(settings)
+
+    def stages(self, settings: Settings, outfit: Outfit | None = None) -> tuple[Any, Any, Any, Any]:
+        """Detect, Track, Swap and Blend, with state of their own.
+
+        outfit: what Swap wears; without it, what everybody's settings share, which is for one thread.  Raises RealtimeError.
+        """
         from realtime.stages.blend import Blend
         from realtime.stages.detect import Detect
         from realtime.stages.swap import Swap
         from realtime.stages.track import Track
 
+        outfit = outfit or self.wardrobe.arm(settings)
         detect = Detect(self.detector, settings.detect, lambda: track.searching)
         track = Track(self.landmarker, settings.track, detect.find)
-        return detect, track, Swap(self.engines, settings.swap, default=self.default), Blend(settings.blend)
+        return detect, track, Swap(outfit.engines, settings.swap, default=outfit.default), Blend(settings.blend)
 
     def warm(self, settings: Settings, size: tuple[int, int]) -> None:
         """Take a known face through stages of their own, so that everything is compiled and loaded before the first frame.
 
         size: (width, height) of the frames to come; the detector's pieces depend on it.
         """
-        swap = settings.swap.model_copy(update={"sources": tuple(self.sources)[:1], "assign": {}, "enabled": True})
+        names = self.wardrobe.names(settings)
+        given = () if settings.swap.engine in names else names[:1]
+        swap = settings.swap.model_copy(update={"sources": given, "assign": {}, "enabled": True})
+        if not names:
+            # A face will be chosen later, and must not cost the loop a frame then.
+            self.wardrobe.prove(settings)
+            swap = settings.swap.model_copy(update={"enabled": False})
         stages = self.stages(settings.model_copy(update={"detect": DetectSettings(interval=0), "swap": swap}))
         with suppress(RealtimeError):
             image = fit(read_photo(str(portrait("hopper"))), size)
@@ -61,12 +79,13 @@ class Equipment:
                 frame = Frame(image, index, index / 5)
                 for stage in stages:
                     frame = stage(frame)
+            self.wardrobe.proved(settings)
 
 
-def equip(settings: Settings, parts: ExitStack, photo_face: int | None = None) -> Equipment:
+def equip(settings: Settings, parts: ExitStack, photo_face: int | None = None, bare: bool = False) -> Equipment:
     """Open the models and read the sources that the settings name; `parts` closes them.
 
-    photo_face: which face of a source photo with several.  Raises RealtimeError.
+    photo_face: which face of a source photo with several.  bare: the settings may name nobody.  Raises RealtimeError.
     """
     from models.detector import Detector
     from models.hands import Hands
@@ -80,41 +99,10 @@ def equip(settings: Settings, parts: ExitStack, photo_face: int | None = None) -
     hands = Hands()
     parts.callback(hands.close)
     detector = open_detector(settings, built_in, parts)
-    networks = open_networks(settings, parts)
-    sources = _own(settings) if networks.own else _sources(settings, built_in, landmarker, photo_face)
-    made = engines(networks, sources, hands, settings.swap.boost)
-    return Equipment(detector, landmarker, sources, made, settings.swap.engine if networks.own else None)
+    wardrobe = Wardrobe(hands, photo_face, bare)
+    parts.callback(wardrobe.close)
+    wardrobe.arm(settings, (built_in, landmarker))
+    return Equipment(detector, landmarker, wardrobe)
 
 
-def _own(settings: Settings) -> dict[str, Identity | None]:
-    """The one source of a swapper that brings its face with it."""
-    name, given = settings.swap.engine, (*settings.swap.sources, *settings.swap.assign.values())
-    if given:
-        raise RealtimeError(f"{name} brings its own face with it; got the source {given[0]}, expected none (leave --source away).")
-    return {name: None}
-
-
-def _sources(settings: Settings, detector: Detector, landmarker: Landmarker, face: int | None) -> dict[str, Identity | None]:
-    """Every source by the name it has in the settings: photos are enrolled in memory, names come from the store."""
-    from realtime.people import identities
-    from realtime.people.enrol import enrol
-
-    found: dict[str, Identity | None] = {}
-    known = identities.names()
-    for name in dict.fromkeys((*settings.swap.sources, *settings.swap.assign.values())):
-        if name not in known and is_photo(name):
-            found[name] = enrol(Path(name).stem, [Path(name)], detector, landmarker, None, face)
-        else:
-            found[name] = identities.load(name)
-    if not found and settings.swap.enabled:
-        hint = f"Enrolled: {', '.join(known)}." if known else "Nobody is enrolled yet: swapcam enrol NAME photo.jpg."
-        raise RealtimeError(f"Whose face? Give --source with a photo or a name. {hint}")
-    return found
-
-
-def is_photo(source: str) -> bool:
-    """Whether a source is meant as the path of a photo, and not as the name of somebody enrolled."""
-    return Path(source).suffix != "" or "/" in source or "\\" in source or Path(source).exists()
-
-
-__all__ = ["Equipment", "equip", "is_photo"]
+__all__ = ["Equipment", "Outfit", "equip", "is_photo"]

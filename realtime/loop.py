@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,44 +14,49 @@ import cv2
 
 from realtime.config import Settings, WindowOutput
 from realtime.effort import Quality
+from realtime.equipment import Equipment
 from realtime.frame import RealtimeError, Source
 from realtime.keys import QUIT, SNAPSHOT, press, signals, snapshot_path
 from realtime.meter import Statistics as Figures
 from realtime.pipeline import Pipeline
+from realtime.ports import Ports
 from realtime.sinks.output import Painted
 from realtime.stages.overlay import Mirror, Overlay, Statistics, label_off
 
 logger = logging.getLogger(__name__)
 
-_OPENED_WITH = {
-    "detect": ("model", "confidence", "tiles"),
-    "swap": ("engine", "boost", "masks", "points", "recogniser", "enhancer"),
-}
+_OPENED_WITH = ("model", "confidence", "tiles")
+_FACES = ("sources", "assign", "enabled", "engine", "boost", "masks", "points", "recogniser", "enhancer")
 
 
 class Loop:
-    """The pipeline, the settings it runs with, and every change of them from keys, signals or a settings file.
+    """The pipeline, the settings it runs with, and every change of them from keys, signals, a settings file or a page.
 
     parts: detect, track, swap, blend and overlay by their section's name; each has `settings` that may be replaced at any time.
-    quality: what gives them their effort.
+    quality: what gives them their effort.  equipment: brings the faces.  ports: the outputs.
     """
 
     source: Source
     pipeline: Pipeline
+    ports: Ports
 
-    def __init__(self, settings: Settings, parts: Mapping[str, Any], quality: Quality) -> None:
-        self.settings = settings
+    def __init__(self, settings: Settings, parts: Mapping[str, Any], quality: Quality, equipment: Equipment) -> None:
+        self.settings = self._started = settings
+        self._equipment = equipment
         self._quality = quality
         self._parts = parts
         self._overlay: Overlay = parts["overlay"]
         self._windows: list[tuple[Painted, Mirror, Statistics]] = []
         self._label = "AI-altered" if label_off(settings.overlay) else settings.overlay.label
 
-    def run(self, between: Callable[[], None] | None = None, settings: Callable[[], Settings] | None = None) -> None:
+    def run(
+        self, between: Callable[[], None] | None = None, settings: Callable[[], Settings] | None = None, signalled: bool = True
+    ) -> None:
         """Run to the end; Ctrl-C and signals count meanwhile.  Raises like Pipeline.run().
 
         between: called about thirty times a second.  settings: reads the settings again, for SIGHUP; without it that
-        signal, which comes when the terminal is closed, ends the loop like the others.
+        signal, which comes when the terminal is closed, ends the loop like the others.  signalled: False in a thread
+        that is not the main one, where no signals come.
         """
         marks: set[str] = set()
 
@@ -68,7 +74,7 @@ class Loop:
                 between()
 
         reload = (lambda: marks.add("reload")) if settings else None
-        with signals(self.pipeline.quit, lambda: marks.add("toggle"), reload):
+        with signals(self.pipeline.quit, lambda: marks.add("toggle"), reload) if signalled else nullcontext():
             self.pipeline.run(look)
 
     def statistics(self) -> Figures:
@@ -81,24 +87,41 @@ class Loop:
         self._arrange(self.settings)
 
     def change(self, settings: Settings) -> None:
-        """Take new settings at once, but for those that count from the next start, which the log names.
+        """Take new settings while the loop goes on; raises RealtimeError, with nothing changed.
 
-        They are input, outputs except for the preview's switches, and everything that models are opened with.
+        Faces and networks that were not there yet are read and opened in the thread that calls, one at a time.  What
+        restarts() names counts from the next start, and the log says so.
         """
         before = self.settings
-        later = _later(settings, before)
-        if later:
-            logger.info("From the next start: %s.", ", ".join(later))
-        for name, part in self._parts.items():
+        later = [name for name in self.restarts(settings) if name in _later(settings, before)]
+        with ExitStack() as undo:
+            if settings.overlay != before.overlay:
+                undo.callback(setattr, self._overlay, "settings", before.overlay)
+                self._overlay.settings = settings.overlay
+            faces = any(getattr(settings.swap, name) != getattr(before.swap, name) for name in _FACES)
+            outfit = self._equipment.arm(settings) if faces else None
+            if settings.outputs != before.outputs:
+                self.ports.change(settings.outputs)
+            undo.pop_all()
+        if outfit is not None:
+            self._parts["swap"].wear(outfit.engines, settings.swap, outfit.default)
+            self._equipment.tidy(settings)
+        elif settings.swap != before.swap:
+            self._parts["swap"].settings = settings.swap
+        for name in ("detect", "track", "blend"):
             if getattr(settings, name) != getattr(before, name):
-                try:
-                    part.settings = getattr(settings, name)
-                except (RealtimeError, ValueError) as error:
-                    # The part goes on with what it has; a new source, for one, has to be read before the loop starts.
-                    logger.warning("The new %s settings are not taken: %s.", name, str(error).rstrip("."))
-                    settings = settings.model_copy(update={name: getattr(before, name)})
+                self._parts[name].settings = getattr(settings, name)
         self.settings = settings
         self._arrange(settings)
+        self._tell(settings, before, later)
+
+    def restarts(self, settings: Settings) -> list[str]:
+        """What differs from the settings that the loop was built with and cannot change while it runs, as section or section.key."""
+        return _later(settings, self._started)
+
+    def _tell(self, settings: Settings, before: Settings, later: Sequence[str]) -> None:
+        if later:
+            logger.info("From the next start: %s.", ", ".join(later))
         if settings.quality != before.quality:
             self._quality.choose(settings.quality)
             logger.info("Quality: %s", settings.quality)
@@ -114,7 +137,7 @@ class Loop:
         elif key == SNAPSHOT:
             self.snapshot(Path.cwd())
         else:
-            self.change(press(key, self.settings, self._label))
+            self._attempt(lambda: press(key, self.settings, self._label))
 
     def snapshot(self, folder: Path) -> Path | None:
         """Write the newest finished frame, with the label, as a PNG file; its path, or None where that fails."""
@@ -132,12 +155,16 @@ class Loop:
         return path
 
     def _reload(self, settings: Callable[[], Settings]) -> None:
+        if self._attempt(settings):
+            logger.info("The settings were read again.")
+
+    def _attempt(self, settings: Callable[[], Settings]) -> bool:
         try:
             self.change(settings())
         except RealtimeError as error:
             logger.warning("%s", error)
-        else:
-            logger.info("The settings were read again.")
+            return False
+        return True
 
     def _arrange(self, settings: Settings) -> None:
         wanted = [output for output in settings.outputs if isinstance(output, WindowOutput)]
@@ -151,17 +178,15 @@ def _later(settings: Settings, before: Settings) -> list[str]:
     """What differs and is fixed when the loop is built."""
     sections: list[tuple[str, object, object]] = [
         ("input", settings.input, before.input),
-        ("outputs", _fixed(settings), _fixed(before)),
+        ("outputs", _windows(settings), _windows(before)),
         ("models", settings.models, before.models),
     ]
-    for part, names in _OPENED_WITH.items():
-        new, old = getattr(settings, part), getattr(before, part)
-        sections += [(f"{part}.{name}", getattr(new, name), getattr(old, name)) for name in names]
+    sections += [(f"detect.{name}", getattr(settings.detect, name), getattr(before.detect, name)) for name in _OPENED_WITH]
     return [name for name, new, old in sections if new != old]
 
 
-def _fixed(settings: Settings) -> list[object]:
-    return ["window" if isinstance(output, WindowOutput) else output for output in settings.outputs]
+def _windows(settings: Settings) -> int:
+    return sum(isinstance(output, WindowOutput) for output in settings.outputs)
 
 
 __all__ = ["Loop"]

@@ -79,7 +79,7 @@ class Networks:
         except (ValueError, NetworkError) as error:
             raise RealtimeError(f"No face for this swapper can be made of {name}: {error}") from error
 
-    def refined(self, name: str, identity: Identity, hands: Hands) -> Engine:
+    def refined(self, name: str, identity: Identity, hands: Hands | None) -> Engine:
         """The engine neural for a source; raises RealtimeError."""
         from models.generator.engine import GeneratorEngine
         from models.mesh.engine import MeshEngine
@@ -106,7 +106,7 @@ def _portraits(name: str, identity: Identity) -> tuple[Portrait, ...]:
     return identity.portraits
 
 
-def engines(networks: Networks, sources: Mapping[str, Identity | None], hands: Hands, boost: int) -> dict[str, Engine]:
+def engines(networks: Networks, sources: Mapping[str, Identity | None], hands: Hands | None, boost: int) -> dict[str, Engine]:
     """An engine for each source, all of one kind: mesh, neural, or with a swapper one that runs it.  Raises RealtimeError."""
     if networks.generator is not None:
         return {name: networks.refined(name, identity, hands) for name, identity in sources.items() if identity}

@@ -33,12 +33,7 @@ class Pipeline:
     """
 
     def __init__(
-        self,
-        source: Source,
-        stages: Sequence[Sequence[Stage]],
-        sinks: Sequence[Sink],
-        names: Sequence[str] = (),
-        trace: Trace | None = None,
+        self, source: Source, stages: Sequence[Sequence[Stage]], sinks: Sequence[Sink], names: Sequence[str] = (), trace: Trace | None = None
     ) -> None:
         if not sinks:
             raise ValueError("got no sinks, expected at least one")
@@ -251,4 +246,13 @@ class Pipeline:
             raise self._error
 
 
-__all__ = ["Pipeline", "StageError"]
+def closed(sink: Sink) -> Exception | None:
+    """Close a sink that the loop goes on without; what it raised."""
+    try:
+        sink.close()
+    except Exception as error:
+        return error
+    return None
+
+
+__all__ = ["Pipeline", "StageError", "closed"]

@@ -291,12 +291,20 @@ def test_a_live_loop_that_is_too_slow_steps_down_and_shows_it(tmp_path: Path, ca
     assert {"quality balanced", "quality fast"} <= {event["name"] for event in json.loads(trace.read_text())}
 
 
-def test_a_change_that_cannot_be_taken_leaves_what_was(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_change_that_cannot_be_taken_leaves_what_was(tmp_path: Path) -> None:
     with build(_settings()) as loop:
-        loop.change(_settings(swap=SwapSettings(sources=("stranger",)), overlay=OverlaySettings(label="new")))
-        assert loop.settings.swap.sources == (_COLLINS,)
-        assert loop.settings.overlay.label == "new"
-        assert "stranger" in caplog.text
+        before = loop.settings
+        for wrong, message in (
+            ({"swap": SwapSettings(sources=("stranger",))}, "Nobody named stranger"),
+            ({"outputs": (NoOutput(), RecordingOutput(path=str(tmp_path / "out.txt")))}, "recordings end in"),
+            ({"swap": SwapSettings(engine="nothing-of-that-name", sources=(_COLLINS,))}, "nothing-of-that-name"),
+        ):
+            with pytest.raises(RealtimeError, match=message):
+                loop.change(_settings(overlay=OverlaySettings(label="new"), **wrong))
+            assert loop.settings is before
+            assert loop._parts["overlay"].settings.label == "AI-altered"
+            assert loop._parts["swap"].settings.sources == (_COLLINS,)
+            assert [state.state for state in loop.ports.states()] == ["on air"]
         loop.press("s")
         assert not loop._parts["swap"].settings.enabled
 
@@ -307,9 +315,10 @@ def test_what_is_fixed_at_the_start_is_said_to_wait_for_the_next(caplog: pytest.
         loop.change(loop.settings.model_copy(update={"detect": detect}))
         loop.press("m")
         assert "next start" not in caplog.text
-        changed = {"detect": detect.model_copy(update={"confidence": 0.7, "tiles": "off"}), "outputs": (NoOutput(), NoOutput())}
+        changed = {"detect": detect.model_copy(update={"confidence": 0.7, "tiles": "off"}), "outputs": (WindowOutput(), NoOutput())}
         for _ in range(2):
             loop.change(loop.settings.model_copy(update=changed | {"input": ImageInput(path=_HOPPER)}))
+        assert loop.restarts(loop.settings) == ["input", "outputs", "detect.confidence", "detect.tiles"]
     assert caplog.text.count("From the next start: input, outputs, detect.confidence, detect.tiles.") == 1
 
 

@@ -181,7 +181,7 @@ def test_a_face_inside_the_model_needs_no_source(somebody: Path) -> None:
 def test_somebody_enrolled_before_portraits_were_kept_is_asked_for_again(swapper: Path, recogniser: Path) -> None:
     with ExitStack() as parts:
         settings = _settings(swapper, recogniser)
-        made = next(iter(equip(settings, parts).sources.values()))
+        made = next(iter(equip(settings, parts).wardrobe.sources.values()))
     assert made is not None
     identities.save(identities.Identity("ada", made.atlas, identities.Consent.now(), ()))
     settings = settings.model_copy(update={"swap": settings.swap.model_copy(update={"sources": ("ada",)})})

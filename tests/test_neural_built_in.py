@@ -81,7 +81,8 @@ def test_sources_share_what_was_opened_once(folder: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(shipped, "Session", count)
     with ExitStack() as parts:
-        engines = equip(_settings(str(portrait("collins")), str(portrait("hopper"))), parts).engines
+        settings = _settings(str(portrait("collins")), str(portrait("hopper")))
+        engines = equip(settings, parts).wardrobe.arm(settings).engines
         first, second = (engine._refine._call for engine in engines.values())  # type: ignore[attr-defined]
     assert first is second
     assert opened == ["The generator", "The generator's first half", "The identity encoder"]
@@ -107,7 +108,7 @@ def test_missing_weights_are_said_before_the_camera(folder: Path) -> None:
 def test_somebody_enrolled_before_portraits_were_kept_is_asked_for_again(folder: Path) -> None:
     weights(folder)
     with ExitStack() as parts:
-        made = next(iter(equip(_settings(engine="mesh"), parts).sources.values()))
+        made = next(iter(equip(_settings(engine="mesh"), parts).wardrobe.sources.values()))
     assert made is not None
     identities.save(replace(made, name="ada", consent=identities.Consent.now(), portraits=()))
     with pytest.raises(RealtimeError, match="enrol ada again with --overwrite, or use the mesh engine"), build(_settings("ada")):

@@ -87,6 +87,11 @@ def check_name(name: str) -> str:
     return plain
 
 
+def place(name: str) -> Path:
+    """The file that a name has, or would have; raises RealtimeError for what cannot be a name."""
+    return folder() / f"{check_name(name)}{_ENDING}"
+
+
 def names() -> list[str]:
     """Everybody enrolled, sorted."""
     try:

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 
 from realtime.frame import Frame, Image, Stage
 from realtime.slot import Closed, Slot
-
-_REMEMBERED = 16
-"""Untouched pictures that are kept: more than there can be frames on their way."""
 
 
 class View:
     """One finished frame as a watcher sees it.
 
-    frame: finished, with its faces, nothing painted over it.  raw: the untouched picture, (h, w, 3) uint8 BGR, or None
-    where it is not known any more.  shown: the picture that leaves the machine, with label and overlays.
+    frame: finished, with its faces, nothing painted over it.  raw: the untouched picture, (h, w, 3) uint8 BGR.
+    shown: the picture that leaves the machine, with label and overlays.
     """
 
     __slots__ = ("_lock", "_paint", "_shown", "frame", "raw")
 
-    def __init__(self, frame: Frame, raw: Image | None, paint: Stage | None) -> None:
-        self.frame, self.raw = frame, raw
+    def __init__(self, frame: Frame, paint: Stage | None) -> None:
+        self.frame, self.raw = frame, frame.image if frame.raw is None else frame.raw
         self._paint, self._shown = paint, None if paint else frame.image
         self._lock = threading.Lock()
 
@@ -60,7 +56,7 @@ class Watcher:
 
 
 class Monitor:
-    """A sink that remembers the newest finished frame, and `before`, the stage that remembers the untouched pictures.
+    """A sink that remembers the newest finished frame.
 
     It outlives the loops it is put into, and so do its watchers.
     paint: what puts label and overlays on; set by the loop.  Safe from any thread; without a watcher it costs next to nothing.
@@ -70,7 +66,6 @@ class Monitor:
         self.paint: Stage | None = None
         self._latest: View | None = None
         self._watchers: tuple[Watcher, ...] = ()
-        self._raw: OrderedDict[int, Image] = OrderedDict()
         self._lock = threading.Lock()
         self._closed = False
 
@@ -79,20 +74,9 @@ class Monitor:
         """The newest view; None before the first frame of all, and after clear()."""
         return self._latest
 
-    def before(self, frame: Frame) -> Frame:
-        """Stage at the head of the loop; the frame itself."""
-        with self._lock:
-            self._raw[frame.index] = frame.image
-            self._raw.move_to_end(frame.index)
-            while len(self._raw) > _REMEMBERED:
-                self._raw.popitem(last=False)
-        return frame
-
     def send(self, frame: Frame) -> None:
         """Remember the frame and tell every watcher."""
-        with self._lock:
-            raw = self._raw.get(frame.index)
-        view = self._latest = View(frame, raw, self.paint)
+        view = self._latest = View(frame, self.paint)
         for watcher in self._watchers:
             watcher.put(view)
 
@@ -114,10 +98,8 @@ class Monitor:
             self._watchers = tuple(other for other in self._watchers if other is not watcher)
 
     def clear(self) -> None:
-        """Forget all pictures; watchers stay."""
-        with self._lock:
-            self._raw.clear()
-            self._latest = None
+        """Forget the picture; watchers stay."""
+        self._latest = None
 
     def close(self) -> None:
         """End every watcher; may be called again."""

@@ -39,12 +39,23 @@ class VirtualCamera:
         self._last: tuple[int, float] | None = None
         self._sent = self._retry = -np.inf
         self._repeated = self._lost = False
+        self._reason = ""
         probe(settings, self.rate)
 
     @property
     def repeat(self) -> float:
         """Seconds of silence after which the last frame is sent again: patient with a late frame, steady in a stall."""
         return (1.0 if self._repeated else 1.5) / self.rate
+
+    @property
+    def state(self) -> str:
+        """Whether it is `on air`, or `waiting` for a device that is gone."""
+        return "waiting" if self._lost else "on air"
+
+    @property
+    def problem(self) -> str:
+        """Why it waits; "" while it does not."""
+        return self._reason if self._lost else ""
 
     def send(self, frame: Frame) -> None:
         """Show the frame, letterboxed into the size the camera was opened with; a device that is gone never raises."""
@@ -83,7 +94,7 @@ class VirtualCamera:
             self._device = None
         if not self._lost:
             self.say(f"The virtual camera is gone; trying again every second. {reason}")
-        self._lost, self._retry = True, now + 1.0
+        self._lost, self._retry, self._reason = True, now + 1.0, f"The virtual camera is gone. {reason}"
 
 
 class Nothing:
@@ -117,7 +128,7 @@ class Painted:
                 stage.close()
 
     def __getattr__(self, name: str) -> Any:
-        if name in ("main", "repeat", "poll"):
+        if name in ("main", "repeat", "poll", "state", "problem"):
             return getattr(self.sink, name)
         raise AttributeError(f"{type(self).__name__} has no {name}")
 
