@@ -1,0 +1,78 @@
+// Where pictures come from and go to: cameras, outputs, sound, and the doctor's hints in place.
+
+import { ask } from "./api.js";
+import { button, fill, icon, make } from "./element.js";
+import { attempt, inform, wrong } from "./messages.js";
+import { change, sections } from "./settings.js";
+import { on, setting, state } from "./store.js";
+
+export const SECTIONS = ["input", "outputs", "audio", "call"];
+const PLACES = { camera: "camera", "virtual camera": "air" };
+
+/** The page of camera and outputs. */
+export function page() {
+  const cameras = make("div", { class: "cameras" });
+  const hints = { camera: make("ul", { class: "hints" }), air: make("ul", { class: "hints" }), machine: make("ul", { class: "hints" }) };
+  const again = button("reset", "Look again", () => look(cameras, hints), { text: "Look again", kind: "link" });
+  const machine = make("details", { class: "section" }, make("summary", {}, icon("down"), make("span", {}, make("b", {}, "This machine"), make("small", {}, "what the doctor found"))), hints.machine);
+  const made = make("section", {},
+    make("div", { class: "title" }, make("h2", {}, "Camera"), again), cameras, hints.camera,
+    make("div", { class: "title" }, make("h2", {}, "Input and outputs")), hints.air,
+    sections((name) => SECTIONS.includes(name)), machine);
+  let asked = false;
+  on(["connected"], ({ connected }) => {
+    if (connected && !asked) look(cameras, hints);
+    asked = connected;
+  });
+  on(["settings"], () => mark(cameras));
+  return made;
+}
+
+async function look(cameras, hints) {
+  fill(cameras, make("p", { class: "note" }, "Looking for cameras…"));
+  const [found, checks] = await Promise.all([attempt(() => ask("GET", "/api/cameras")), attempt(() => ask("GET", "/api/doctor"))]);
+  const list = Array.isArray(found) ? found : found?.cameras ?? [];
+  fill(cameras, ...(list.length ? list.map(choice) : [make("p", { class: "note" }, "No camera was found on this machine.")]));
+  mark(cameras);
+  const lines = Array.isArray(checks) ? checks : checks?.checks ?? [];
+  for (const place of ["camera", "air"]) {
+    fill(hints[place], ...lines.filter((one) => PLACES[one.name] === place && one.state !== "ok").map(hint));
+  }
+  fill(hints.machine, ...lines.map(hint));
+}
+
+function choice(camera) {
+  const device = camera.path || camera.index;
+  const modes = camera.summary ?? camera.problem ?? "";
+  return make("button", { type: "button", class: "camera", "data-device": JSON.stringify([camera.index, camera.path]), "aria-pressed": "false", onclick: () => use(device) },
+    icon("camera"), make("span", {}, make("b", {}, camera.name || `Camera ${camera.index}`), make("small", {}, modes || `camera:${camera.index}`)));
+}
+
+function mark(cameras) {
+  const input = setting(["input"]);
+  for (const made of cameras.querySelectorAll(".camera")) {
+    const names = JSON.parse(made.dataset.device).map(String);
+    made.setAttribute("aria-pressed", input?.kind === "camera" && names.includes(String(input.device)));
+  }
+}
+
+async function use(device) {
+  const input = state.settings?.input;
+  await attempt(() => (input?.kind === "camera" ? change(["input", "device"], device) : change(["input"], { kind: "camera", device })));
+}
+
+function hint({ name, state: how, text, fix }) {
+  return make("li", { class: "hint", "data-state": how }, icon(how === "ok" ? "check" : "warn"), make("div", {}, make("p", {}, make("b", {}, name), ` ${text}`), fix ? cure(fix) : null));
+}
+
+function cure(fix) {
+  const copy = button("save", "Copy", async () => {
+    try {
+      await navigator.clipboard.writeText(fix);
+      inform("Copied.");
+    } catch {
+      wrong("The browser does not let this page copy; mark the text instead.");
+    }
+  }, { kind: "link", text: "Copy" });
+  return make("p", { class: "cure" }, make("code", {}, fix), copy);
+}
