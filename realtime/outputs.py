@@ -8,6 +8,7 @@ from pydantic import Field
 
 from realtime.part import Part
 
+Encoder = Literal["auto", "software", "nvenc", "qsv", "amf", "videotoolbox", "v4l2m2m"]
 
 class VirtualCameraOutput(Part):
     """The camera that video-call programs see."""
@@ -45,7 +46,7 @@ class StreamOutput(Part):
 
     kind: Literal["stream"] = "stream"
     url: str = Field(pattern=r"^(rtmp|rtmps|srt|rtsp|udp)://[^\s]+$")
-    encoder: Literal["auto", "software", "nvenc", "qsv", "amf", "v4l2m2m"] = "auto"
+    encoder: Encoder = "auto"
     bitrate: float = Field(4.0, ge=0.1, le=100)
     keyframes: float = Field(2.0, ge=0.25, le=20)
     fps: float | None = Field(None, gt=0, le=240)
@@ -61,7 +62,11 @@ class HlsOutput(Part):
     folder: str
     seconds: float = Field(2.0, ge=0.5, le=20)
     keep: int = Field(6, ge=2, le=10000)
+    encoder: Encoder = "auto"
     bitrate: float = Field(4.0, ge=0.1, le=100)
+    fps: float | None = Field(None, gt=0, le=240)
+    width: int | None = Field(None, ge=16, le=7680)
+    height: int | None = Field(None, ge=16, le=4320)
     audio: bool = True
 
 
