@@ -42,12 +42,12 @@ def press(key: str, settings: Settings, label: str = "AI-altered") -> Settings:
     return settings
 
 
-def snapshot_path(folder: Path) -> Path:
-    """A free name for a picture taken now: swapcam-YEARMONTHDAY-TIME.png, numbered where that exists."""
+def free_path(folder: Path, ending: str = ".png") -> Path:
+    """A free name for a picture or film taken now: swapcam-YEARMONTHDAY-TIME.png, numbered where that exists."""
     stem = time.strftime("swapcam-%Y%m%d-%H%M%S")
-    path, number = folder / f"{stem}.png", 2
+    path, number = folder / f"{stem}{ending}", 2
     while path.exists():
-        path, number = folder / f"{stem}-{number}.png", number + 1
+        path, number = folder / f"{stem}-{number}{ending}", number + 1
     return path
 
 
@@ -99,4 +99,4 @@ def _windows(settings: Settings, change: Callable[[WindowOutput], WindowOutput])
     return settings.model_copy(update={"outputs": outputs})
 
 
-__all__ = ["HELP", "QUIT", "SNAPSHOT", "press", "signals", "snapshot_path"]
+__all__ = ["HELP", "QUIT", "SNAPSHOT", "free_path", "press", "signals"]

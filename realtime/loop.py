@@ -16,7 +16,7 @@ from realtime.config import Settings, WindowOutput
 from realtime.effort import Quality
 from realtime.equipment import Equipment
 from realtime.frame import RealtimeError, Source
-from realtime.keys import QUIT, SNAPSHOT, press, signals, snapshot_path
+from realtime.keys import QUIT, SNAPSHOT, free_path, press, signals
 from realtime.meter import Statistics as Figures
 from realtime.pipeline import Pipeline
 from realtime.ports import Ports
@@ -144,7 +144,7 @@ class Loop:
         frame = self.pipeline.latest
         if frame is None:
             return None
-        path = snapshot_path(folder)
+        path = free_path(folder)
         done, data = cv2.imencode(".png", self._overlay(frame).image)
         try:
             path.write_bytes(data.tobytes() if done else b"")

@@ -33,7 +33,12 @@ class Pipeline:
     """
 
     def __init__(
-        self, source: Source, stages: Sequence[Sequence[Stage]], sinks: Sequence[Sink], names: Sequence[str] = (), trace: Trace | None = None
+        self,
+        source: Source,
+        stages: Sequence[Sequence[Stage]],
+        sinks: Sequence[Sink],
+        names: Sequence[str] = (),
+        trace: Trace | None = None,
     ) -> None:
         if not sinks:
             raise ValueError("got no sinks, expected at least one")
@@ -246,13 +251,13 @@ class Pipeline:
             raise self._error
 
 
-def closed(sink: Sink) -> Exception | None:
-    """Close a sink that the loop goes on without; what it raised."""
+def attempt(work: Callable[[], object]) -> Exception | None:
+    """Do something that others go on without; what it raised."""
     try:
-        sink.close()
+        work()
     except Exception as error:
         return error
     return None
 
 
-__all__ = ["Pipeline", "StageError", "closed"]
+__all__ = ["Pipeline", "StageError", "attempt"]

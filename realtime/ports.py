@@ -10,7 +10,7 @@ from typing import Literal
 
 from realtime.config import Output, RecordingOutput, WindowOutput
 from realtime.frame import RealtimeError, Sink
-from realtime.pipeline import Pipeline, closed
+from realtime.pipeline import Pipeline, attempt
 
 logger = logging.getLogger(__name__)
 
@@ -127,7 +127,7 @@ class Ports:
             return
         if self._pipeline is not None:
             self._pipeline.remove(port.name)
-        error = closed(sink)
+        error = attempt(sink.close)
         if error is not None:
             port.problem = str(error)
             logger.warning("%s", error)
@@ -170,7 +170,7 @@ class Ports:
         sink, port.sink = port.sink, None
         port.problem = str(error)
         logger.warning("%s", error)
-        trouble = closed(sink) if sink is not None else None
+        trouble = attempt(sink.close) if sink is not None else None
         if trouble is not None:
             logger.warning("%s", trouble)
         self._changed()

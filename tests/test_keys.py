@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from realtime.config import OverlaySettings, Settings, SwapSettings, VirtualCameraOutput, WindowOutput
-from realtime.keys import HELP, press, signals, snapshot_path
+from realtime.keys import HELP, free_path, press, signals
 
 _START = Settings(swap=SwapSettings(sources=("a", "b", "c")), overlay=OverlaySettings(label="altered by me"))
 
@@ -46,7 +46,7 @@ def test_other_keys_change_nothing() -> None:
 def test_a_snapshot_never_replaces_another(tmp_path: Path) -> None:
     paths = []
     for _ in range(3):
-        paths.append(snapshot_path(tmp_path))
+        paths.append(free_path(tmp_path))
         paths[-1].touch()
     assert len(set(paths)) == 3
     assert all(path.name.startswith("swapcam-") and path.suffix == ".png" for path in paths)

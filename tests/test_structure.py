@@ -16,13 +16,16 @@ _NAMES = [str(path.relative_to(_ROOT)) for path in _FILES]
 # What stands higher may use what stands lower; the stages, sources and sinks stand together in the middle, and what is in one
 # room with a level of its own stands together there.
 _LEVELS = {
-    "realtime.__main__": 11,
-    "realtime.cli": 10,
-    "realtime.studio": 9,
-    "realtime.calls": 8,
-    "realtime.show": 7,
+    "realtime.__main__": 12,
+    "realtime.cli": 11,
+    "realtime.studio": 10,
+    "realtime.calls": 9,
+    "realtime.show": 8,
+    "realtime.runner": 7,
     "realtime.shelf": 7,
     "realtime.training": 7,
+    "realtime.history": 3,
+    "realtime.keeping": 3,
     "realtime.recipe": 3,
     "realtime.trainable": 3,
     "realtime.gauges": 3,

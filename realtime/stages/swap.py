@@ -28,7 +28,7 @@ class Swap:
     `settings` may be replaced at any time; names in it that have no engine are refused by ValueError, for wear() brings
     engines.  `effort` may be replaced too.
     engines: one for each source, all of one kind.  default: the source where the settings name none; None: nobody is swapped then.
-    drawn: patches made so far.
+    drawn: patches made so far.  wearing: source by track, of whom the newest frame shows with a patch.
     """
 
     def __init__(
@@ -39,6 +39,7 @@ class Swap:
         self.cover_gone = cover_gone
         self.effort = Effort()
         self.drawn = 0
+        self.wearing: Mapping[int, str] = {}
         self._targets: dict[int, Any] = {}
         self._given: dict[int, int] = {}
         self._chosen: int | None = None
@@ -82,12 +83,13 @@ class Swap:
     def _swapped(self, frame: Frame) -> Frame:
         settings = self._settings
         if not settings.enabled or not (settings.sources or settings.assign):
-            self._worn = False
+            self._worn, self.wearing = False, {}
             return replace(frame, faces=tuple(replace(face, lost=False) for face in frame.faces))
         self._forget(frame)
         wanted = self._with_newcomers(frame, self._choose(frame, settings))
         faces = tuple(self._face(frame, face, wanted.get(i), settings) for i, face in enumerate(frame.faces))
         self._worn |= any(face.patch is not None for face in faces)
+        self.wearing = {face.track: wanted[i] for i, face in enumerate(faces) if face.patch is not None and face.track is not None}
         gone = self._worn and not frame.faces and not frame.card
         if gone and settings.on_gone != "show" and (self.cover_gone or settings.on_gone == "cover"):
             height, width = frame.image.shape[:2]

@@ -1,0 +1,242 @@
+"""Runner: loops one after another in a thread of their own, started, changed and ended as they are told."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from queue import SimpleQueue
+from typing import Literal
+
+from realtime.build import build
+from realtime.config import ImageInput, RecordingOutput, Settings, VideoInput, WindowOutput
+from realtime.frame import RealtimeError
+from realtime.loop import Loop
+from realtime.pipeline import StageError, attempt
+from realtime.sinks.monitor import Monitor
+
+logger = logging.getLogger(__name__)
+
+State = Literal["stopped", "starting", "running", "ended", "failed"]
+_PATIENCE = 20.0
+"""Seconds that a call waits for what it asked for: models have to be opened first."""
+
+
+class Runner:
+    """The thread that owns the loop.
+
+    wanted: the settings that count now.  taken: told the settings that the loop has, or that it could not take, with why.
+    told: called when `state` or `problem` changes, "state", or an output, "outputs".  All are called without a lock held.
+    photo_face: as in build().
+    """
+
+    def __init__(
+        self,
+        monitor: Monitor,
+        wanted: Callable[[], Settings],
+        taken: Callable[[Settings, str], None],
+        told: Callable[[str], None],
+        photo_face: int | None = None,
+    ) -> None:
+        self.state: State = "stopped"
+        self.problem = ""
+        self.loop: Loop | None = None
+        self._monitor, self._wanted, self._taken, self._told, self._photo_face = monitor, wanted, taken, told, photo_face
+        self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._changing = threading.Lock()
+        self._parts = ExitStack()
+        self._running: threading.Thread | None = None
+        self._settings: Settings | None = None
+        self._thread = threading.Thread(target=self._work, name="show", daemon=True)
+        self._thread.start()
+
+    def start(self) -> None:
+        """Start the loop soon; where it runs, try again what failed of its outputs."""
+        if self.state != "running":
+            self._become("starting")
+        self._jobs.put(self._start)
+
+    def stop(self) -> None:
+        """End the loop; waits for that, but not for ever."""
+        done = threading.Event()
+        self._jobs.put(self._stop)
+        self._jobs.put(done.set)
+        if threading.current_thread() is not self._thread:
+            done.wait(_PATIENCE)
+
+    def close(self) -> None:
+        """End the loop and the thread; may be called again."""
+        if self._thread.is_alive():
+            self.stop()
+            self._jobs.put(None)
+            self._thread.join(_PATIENCE)
+
+    def change(self, settings: Settings) -> bool:
+        """Take settings into the loop: whether that is done; False: the thread will, and tell.  Raises RealtimeError."""
+        loop, before = self.loop, self._settings
+        if self.state in ("stopped", "ended", "failed") and loop is None:
+            return True
+        if loop is None or before is None or not _quick(settings, before) or not self._changing.acquire(blocking=False):
+            self._jobs.put(self._apply)
+            return False
+        try:
+            if loop.settings != _played(before):
+                self._jobs.put(self._apply)
+                return False
+            loop.change(_played(settings))
+            self._settings = settings
+        finally:
+            self._changing.release()
+        return True
+
+    def say(self, problem: str) -> None:
+        """Tell a problem, or with "" that there is none any more."""
+        self._become(self.state, problem)
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            if error := attempt(job):
+                # Nothing that a job meets may end the thread.
+                logger.error("%s", _sentence(error), exc_info=error)
+                self._become(self.state, _sentence(error))
+
+    def _become(self, state: State, problem: str = "") -> None:
+        if (state, problem) != (self.state, self.problem):
+            self.state, self.problem = state, problem
+            self._told("state")
+
+    def _start(self) -> None:
+        if self.loop is not None:
+            if any(port.sink is None for port in self.loop.ports):
+                self.loop.ports.retry()
+                self._told("outputs")
+            self._become("running")
+            return
+        self._become("starting")
+        settings = self._wanted()
+        problem = self._begin(settings)
+        if problem:
+            self._monitor.clear()
+            self._become("failed", problem)
+        else:
+            self._taken(settings, "")
+
+    def _stop(self) -> None:
+        self._end()
+        self._monitor.clear()
+        self._become("stopped")
+
+    def _apply(self) -> None:
+        """Bring the loop to what is wanted now."""
+        loop, before, settings = self.loop, self._settings, self._wanted()
+        if loop is None or before is None or settings == before:
+            return
+        if loop.restarts(_played(settings)):
+            self._again(settings, before)
+            return
+        with self._changing:
+            error = attempt(lambda: loop.change(_played(settings)))
+            if error is None:
+                self._settings = settings
+        self._told("outputs")
+        if error is None:
+            self._become("running")
+            self._taken(settings, "")
+        else:
+            self._refuse(settings, error)
+
+    def _again(self, settings: Settings, before: Settings) -> None:
+        """Another loop in place of the one that runs; where that cannot be, the one of before again."""
+        self._become("starting")
+        self._end()
+        problem = self._begin(settings)
+        if not problem:
+            self._taken(settings, "")
+            return
+        worse = self._begin(before)
+        self._become("failed" if worse else "running", problem if worse in ("", problem) else f"{problem} {worse}")
+        self._taken(settings, problem)
+
+    def _refuse(self, settings: Settings, error: Exception) -> None:
+        if not isinstance(error, RealtimeError):
+            logger.error("%s", _sentence(error), exc_info=error)
+        self._become("running", _sentence(error))
+        self._taken(settings, _sentence(error))
+
+    def _begin(self, settings: Settings) -> str:
+        """A loop with these settings, running; the problem where that cannot be."""
+        parts = ExitStack()
+        made = build(_played(settings), photo_face=self._photo_face, monitor=self._monitor, changed=lambda: self._told("outputs"))
+        loops: list[Loop] = []
+        error = attempt(lambda: loops.append(parts.enter_context(made)))
+        if error is not None:
+            if not isinstance(error, RealtimeError):
+                logger.error("%s", _sentence(error), exc_info=error)
+            return _sentence(error)
+        self.loop, self._parts, self._settings = loops[0], parts, settings
+        self._running = threading.Thread(target=self._run, args=(loops[0],), name="loop", daemon=True)
+        self._running.start()
+        self._become("running")
+        self._told("outputs")
+        return ""
+
+    def _run(self, loop: Loop) -> None:
+        error = attempt(lambda: loop.run(signalled=False))
+        self._jobs.put(lambda: self._ended(loop, error))
+
+    def _ended(self, loop: Loop, error: Exception | None) -> None:
+        """The loop has come to its end, or failed; one that was told to end is another's by now."""
+        if loop is not self.loop:
+            return
+        self._end()
+        if error is None:
+            self._become("ended")
+            return
+        if isinstance(error, StageError):
+            logger.error("%s", error, exc_info=error)
+        self._monitor.clear()
+        self._become("failed", _sentence(error))
+
+    def _end(self) -> None:
+        """No loop, everything of it closed."""
+        loop, self.loop = self.loop, None
+        if loop is None:
+            return
+        loop.pipeline.quit()
+        if self._running is not None:
+            self._running.join(_PATIENCE)
+        error = attempt(self._parts.close)
+        if error is not None:
+            logger.warning("%s", _sentence(error))
+        self._settings = None
+        self._told("outputs")
+
+
+def _quick(settings: Settings, before: Settings) -> bool:
+    """Whether a change costs no more than a moment: nothing has to be opened or read for it."""
+    slow = ("input", "outputs", "models", "audio", "call")
+    if any(getattr(settings, name) != getattr(before, name) for name in slow):
+        return False
+    detect, swap = settings.detect, settings.swap
+    opened = {name: getattr(before.detect, name) for name in ("model", "confidence", "tiles")}
+    faces = ("sources", "assign", "engine", "boost", "masks", "points", "recogniser", "enhancer", "enabled")
+    worn = {name: getattr(before.swap, name) for name in faces}
+    return detect == detect.model_copy(update=opened) and swap == swap.model_copy(update=worn)
+
+
+def _played(settings: Settings) -> Settings:
+    """The settings as a loop that somebody watches has them: no windows, and clips at their own pace unless a file is made."""
+    outputs = tuple(output for output in settings.outputs if not isinstance(output, WindowOutput))
+    recorded = any(isinstance(output, RecordingOutput) for output in outputs)
+    update: dict[str, object] = {"outputs": outputs}
+    if isinstance(settings.input, (VideoInput, ImageInput)) and not recorded:
+        update["input"] = settings.input.model_copy(update={"realtime": True})
+    return settings.model_copy(update=update)
+
+
+def _sentence(error: Exception) -> str:
+    return str(error) if isinstance(error, RealtimeError) else f"Something went wrong inside: {error or type(error).__name__}."
+
+
+__all__ = ["Runner", "State"]
