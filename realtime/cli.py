@@ -29,7 +29,10 @@ app.add_typer(training)
 
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")]
 Face = Annotated[int | None, typer.Option("--face", min=1, help="Which face of a photo with several, counted from the left from 1.")]
-
+Source = Annotated[list[str] | None, typer.Option(help="Whose face: a photo, or a name you enrolled. Repeatable.")]
+Input = Annotated[str | None, typer.Option(help="camera:0, clip.mp4, photo.jpg, rtsp://..., animated:portrait.jpg")]
+Config = Annotated[Path | None, typer.Option(help="Settings file; config.yaml shows every knob.")]
+Set = Annotated[list[str] | None, typer.Option("--set", help="One setting: section.key=value. Repeatable.")]
 Engine = Annotated[str | None, typer.Option(help="mesh or neural, built in, or the name or file of an ONNX swapper.")]
 
 
@@ -66,13 +69,13 @@ Signals: SIGUSR1 swaps on and off, Ctrl-C and SIGTERM end, SIGHUP reads the file
 
 @app.command(help=_RUN)
 def run(
-    source: Annotated[list[str] | None, typer.Option(help="Whose face: a photo, or a name you enrolled. Repeatable.")] = None,
-    input: Annotated[str | None, typer.Option(help="camera:0, clip.mp4, photo.jpg, rtsp://..., animated:portrait.jpg")] = None,
+    source: Source = None,
+    input: Input = None,
     output: Annotated[list[str] | None, typer.Option(help="virtual-camera, window, out.mp4 or none. Repeatable.")] = None,
-    config: Annotated[Path | None, typer.Option(help="Settings file; config.yaml shows every knob.")] = None,
+    config: Config = None,
     realtime: Annotated[bool, typer.Option("--realtime", help="Play a clip like a webcam; late frames are skipped.")] = False,
     loop: Annotated[bool, typer.Option("--loop", help="Start a clip again at its end.")] = False,
-    set: Annotated[list[str] | None, typer.Option("--set", help="One setting: section.key=value. Repeatable.")] = None,
+    set: Set = None,
     overwrite: Overwrite = False,
     face: Face = None,
     quality: Annotated[str | None, typer.Option(help="fast, balanced, best, or auto: as good as the frame rate allows.")] = None,
@@ -105,6 +108,33 @@ def run(
         if json:
             write(json, figures())
         _summary(figures(), [path for path, then in zip(files, before, strict=True) if _changed(path) != then])
+
+
+@app.command()
+def studio(
+    host: Annotated[str, typer.Option(help="Who may reach it: this machine alone, or 0.0.0.0 for the whole network.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="0: a free one.")] = 8321,
+    token: Annotated[str | None, typer.Option(help="What the links need; auto: made once. Always needed beyond this machine.")] = None,
+    certificate: Annotated[Path | None, typer.Option(help="PEM file for HTTPS; beyond this machine one of our own is the default.")] = None,
+    key: Annotated[Path | None, typer.Option(help="PEM file of the certificate's key.")] = None,
+    source: Source = None,
+    input: Input = None,
+    output: Annotated[list[str] | None, typer.Option(help="virtual-camera, out.mp4, rtmp://..., none. Repeatable.")] = None,
+    config: Config = None,
+    set: Set = None,
+    folder: Annotated[Path, typer.Option(help="For recordings and snapshots.")] = Path(),
+    open: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in the browser.")] = True,
+) -> None:
+    """Steer the loop from a page in the browser, which can be the camera too (/call), and a source for OBS (/source)."""
+    with plainly():
+        from realtime.machine.home import expanded
+        from realtime.spec import gather
+        from realtime.studio.hosting import Wish
+        from realtime.studio.hosting import host as serve
+
+        config, certificate, key = (path and expanded(path) for path in (config, certificate, key))
+        settings = gather(config, source or [], input, output or [], set or [], False)
+        serve(settings, Wish(host, port, token, certificate, key, open), config, folder, typer.echo)
 
 
 @app.command()

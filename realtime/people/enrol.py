@@ -57,7 +57,7 @@ def enrol(
             if is_footage(path):
                 seen = watch(path, detector, landmarker, functools.partial(advance, record.name) if advance else None)
             else:
-                seen = [_view(path, detector, landmarker, face)]
+                seen = [look(path, detector, landmarker, face)]
                 aside += [f"{path}: {'; '.join(wrong)}." for wrong in [quality.problems(*seen[0])] if wrong]
             views += [smaller(*view, _FACE_HEIGHT) for view in seen]
             places += [record.name] * len(seen)
@@ -88,7 +88,7 @@ def _doubt(views: Sequence[View], places: Sequence[str]) -> None:
             return
 
 
-def _view(path: str | Path, detector: Detector, landmarker: Landmarker, face: int | None) -> tuple[Image, Landmarks]:
+def look(path: str | Path, detector: Detector, landmarker: Landmarker, face: int | None) -> tuple[Image, Landmarks]:
     """A photo and the landmarks of the one face meant; raises RealtimeError with all that is wrong."""
     image = read_photo(path)
     if min(image.shape[:2]) < _SMALLEST:

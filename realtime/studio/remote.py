@@ -1,0 +1,49 @@
+"""What may be set from another machine: no path of this one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from realtime.config import Settings
+from realtime.frame import RealtimeError
+from realtime.people import identities
+
+Keys = tuple[str | int, ...]
+
+# Words that name a file of this machine wherever they are not the name of something known.
+_FILES = {"path", "folder", "device", "engine", "model", "masks", "points", "recogniser", "enhancer", "microphone", "virtual_microphone"}
+_PEOPLE = {"sources", "assign"}
+
+
+def check_remote(before: Settings, after: Settings) -> None:
+    """Raise RealtimeError where a page on another machine names a file of this one.
+
+    Names of models and devices and addresses may be set; people have to be enrolled.  What stands already may stay.
+    """
+    old, new = dict(_leaves(before.model_dump(mode="json"))), dict(_leaves(after.model_dump(mode="json")))
+    known = set(old.values())
+    for keys, value in new.items():
+        if not isinstance(value, str) or value in known:
+            continue
+        words = {key for key in keys if isinstance(key, str)}
+        if words & _PEOPLE and value not in identities.names():
+            raise RealtimeError(f"From another machine only people who are enrolled can be chosen; got {value[:60]}.")
+        if words & _FILES and _file_like(value):
+            raise RealtimeError("Files of this machine can only be named on it: in the settings file, or on its own page at 127.0.0.1.")
+
+
+def _file_like(value: str) -> bool:
+    if value.lower().startswith(("http://", "https://", "rtsp://")):
+        return False
+    return any(letter in value for letter in "/\\~") or "." in value.strip(".")[1:] or value.startswith(".")
+
+
+def _leaves(data: Any, keys: Keys = ()) -> list[tuple[Keys, Any]]:
+    if isinstance(data, dict):
+        return [leaf for key, value in data.items() for leaf in _leaves(value, (*keys, key))]
+    if isinstance(data, list):
+        return [leaf for number, value in enumerate(data) for leaf in _leaves(value, (*keys, number))]
+    return [(keys, data)]
+
+
+__all__ = ["check_remote"]
