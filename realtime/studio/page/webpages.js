@@ -1,0 +1,46 @@
+// Overlay pages of the settings, each in a frame of its own that can reach nothing of the studio; the label above them.
+
+const pages = document.getElementById("pages");
+const label = document.getElementById("label");
+let known = "";
+
+/** Show the pages of the settings overlay; those that are there already go on as they are. */
+export function arrange(overlay) {
+  if (!overlay || JSON.stringify(overlay) === known) return;
+  known = JSON.stringify(overlay);
+  const wanted = overlay.pages ?? [];
+  while (pages.children.length > wanted.length) pages.lastElementChild.remove();
+  wanted.forEach((page, number) => place(pages.children[number] ?? pages.appendChild(frame()), page, number));
+  tell(overlay, wanted.length > 0);
+}
+
+function frame() {
+  const made = document.createElement("iframe");
+  made.title = "Overlay page";
+  made.referrerPolicy = "no-referrer";
+  return made;
+}
+
+function place(made, page, number) {
+  const address = page.path.includes("://") ? page.path : `/overlay/${number}`;
+  // Others keep their own origin, which chats need to log in; ours would let them steer the studio.
+  const foreign = new URL(address, location.href).origin !== location.origin;
+  const rights = foreign ? "allow-scripts allow-same-origin" : "allow-scripts";
+  if (made.dataset.path !== page.path || made.getAttribute("sandbox") !== rights) {
+    made.dataset.path = page.path;
+    made.setAttribute("sandbox", rights);
+    made.src = address;
+  }
+  made.style.left = `${100 * page.x}%`;
+  made.style.top = `${100 * page.y}%`;
+  made.style.width = `${100 * page.width}%`;
+  made.style.height = `${100 * page.height}%`;
+}
+
+function tell(overlay, above) {
+  const text = (overlay.label ?? "").trim();
+  label.hidden = !above || ["", "none"].includes(text.toLowerCase());
+  label.textContent = text;
+  label.className = (overlay.corner ?? "bottom-left").replace("-", " ");
+  label.style.setProperty("--size", String(overlay.size ?? 0.035));
+}
