@@ -7,7 +7,7 @@ let serial = 0;
 
 /** The control for a setting; set(value) is called with what the user wants.  null for a kind that is none of the plain ones. */
 export function plain(control, set) {
-  const kinds = { toggle, range, number: control.words ? text : number, choice, text, colour };
+  const kinds = { toggle, range: control.optional ? number : range, number: control.words ? text : number, choice, text, colour };
   const made = kinds[control.kind]?.(control, set);
   if (!made) return null;
   made.field.id ||= `control-${(serial += 1)}`;
@@ -19,17 +19,19 @@ function toggle(_, set) {
   return { element: field, field, show: (value) => { field.checked = Boolean(value); } };
 }
 
-function range({ minimum, maximum, step, label, optional }, set) {
+function range({ minimum, maximum, step, label }, set) {
   const steps = step ?? (maximum - minimum) / 100;
   const send = seldom(set);
   const field = make("input", { type: "range", min: minimum, max: maximum, step: steps });
-  const exact = make("input", { type: "number", min: minimum, max: maximum, step: "any", "aria-label": `${label}, as a number`, placeholder: optional ? "auto" : null });
+  const exact = make("input", { type: "number", min: minimum, max: maximum, step: "any", "aria-label": `${label}, as a number` });
+  const digits = steps >= 1 ? 0 : steps >= 0.1 ? 1 : 2;
+  const exactly = (value) => (Number(value) === Number(Number(value).toFixed(digits)) ? Number(value).toFixed(digits) : tidy(value));
   const paint = () => field.style.setProperty("--part", `${(100 * (field.value - minimum)) / (maximum - minimum)}%`);
-  field.addEventListener("input", () => { exact.value = field.value; paint(); send(Number(field.value)); });
-  exact.addEventListener("change", () => set(read(exact, optional)));
+  field.addEventListener("input", () => { exact.value = exactly(field.value); paint(); send(Number(field.value)); });
+  exact.addEventListener("change", () => set(read(exact, false)));
   const show = (value) => {
-    if (document.activeElement !== exact) exact.value = value === null ? "" : tidy(value);
-    if (!field.matches(":active")) field.value = value ?? minimum;
+    if (document.activeElement !== exact) exact.value = exactly(value);
+    if (!field.matches(":active")) field.value = value;
     paint();
   };
   return { element: make("span", { class: "range" }, field, exact), field, show };

@@ -4,8 +4,10 @@
 export function make(name, attributes = {}, ...children) {
   const element = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) {
-    if (value === null || value === undefined || value === false) continue;
-    if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
+    const said = /^(aria|data)-/.test(key);
+    if (value === null || value === undefined || (value === false && !said)) continue;
+    if (said) element.setAttribute(key, value);
+    else if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
     else if (key === "value" || key === "checked" || key === "srcObject") element[key] = value;
     else element.setAttribute(key, value === true ? "" : value);
   }

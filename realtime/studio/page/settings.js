@@ -49,9 +49,11 @@ export function page(wanted) {
 function folded({ name, title, help, controls }) {
   const count = make("em", {});
   const body = make("div", { class: "rows" }, ...controls.map(bound));
+  // A section of one control has its name already.
+  if (controls.length === 1 && controls[0].path.length === 1) body.firstChild.dataset.only = body.firstChild.dataset.wide;
   const made = make("details", { class: "section", "data-name": name },
     make("summary", {}, icon("down"), make("span", {}, make("b", {}, title), help ? make("small", {}, help) : null), count), body);
-  made.open = kept(`section.${name}`, false);
+  made.open = kept(`section.${name}`, name === "outputs");
   made.addEventListener("toggle", () => { if (!made.dataset.sought) keep(`section.${name}`, made.open); });
   on(["settings"], () => {
     const changed = body.querySelectorAll(":scope > .row[data-changed=true]").length;

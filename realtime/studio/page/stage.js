@@ -34,7 +34,8 @@ export function begin() {
   videos.before.addEventListener("click", () => { if (stage.dataset.view === "pair") look("single"); });
   videos.after.addEventListener("loadedmetadata", sized);
   watchPictures();
-  look(kept("view", "pair"));
+  // On a phone two pictures above each other would leave no room for anything else.
+  look(kept("view", innerWidth > 620 ? "pair" : "slider"));
   cut();
   on(["connected", "loop"], ({ connected, loop }) => {
     preview.expect(loop.state === "running");
@@ -126,7 +127,10 @@ function watchPictures() {
 
 function sized() {
   const { videoWidth: width, videoHeight: tall } = videos.after;
-  if (width && tall) document.getElementById("screens").style.setProperty("--ratio", `${width / 2} / ${tall}`);
+  if (!width || !tall) return;
+  const { style } = document.getElementById("screens");
+  style.setProperty("--ratio", `${width / 2} / ${tall}`);
+  style.setProperty("--wide", width / 2 / tall);
 }
 
 function cut() {
