@@ -14,68 +14,70 @@ class VirtualCameraOutput(Part):
     """The camera that video-call programs see."""
 
     kind: Literal["virtual-camera"] = "virtual-camera"
-    device: str | None = None
-    backend: Literal["auto", "v4l2loopback", "obs", "unitycapture"] = "auto"
-    fps: float | None = Field(None, gt=0, le=240)
-    width: int | None = Field(None, ge=16, le=7680)
-    height: int | None = Field(None, ge=16, le=4320)
+    device: str | None = Field(None, description="For example /dev/video10; empty: the first that can be used")
+    backend: Literal["auto", "v4l2loopback", "obs", "unitycapture"] = Field("auto", description="What makes the camera")
+    fps: float | None = Field(None, gt=0, le=240, title="Frame rate", description="Empty: the input's")
+    width: int | None = Field(None, ge=16, le=7680, description="Empty: the input's")
+    height: int | None = Field(None, ge=16, le=4320, description="Empty: the input's")
 
 
 class WindowOutput(Part):
     """The preview with its hot keys."""
 
     kind: Literal["window"] = "window"
-    statistics: bool = True
-    mirror: bool = True
+    statistics: bool = Field(True, description="Frame rate, latency, drops and stage times in the preview")
+    mirror: bool = Field(True, description="You see yourself as in a mirror, others do not")
 
 
 class RecordingOutput(Part):
     """A video file; audio and frame times of a file input are kept."""
 
     kind: Literal["recording"] = "recording"
-    path: str
-    overwrite: bool = False
-    codec: Literal["h264", "mpeg4"] = "h264"
-    quality: int = Field(20, ge=0, le=51)
-    preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"] = "veryfast"
-    audio: bool = True
+    path: str = Field(description="A file that ends with .mp4 or .mkv")
+    overwrite: bool = Field(False, description="Replace a file that exists")
+    codec: Literal["h264", "mpeg4"] = Field("h264", description="h264 is smaller")
+    quality: int = Field(20, ge=0, le=51, description="0: best, 51: smallest")
+    preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"] = Field(
+        "veryfast", description="Slower ones make smaller files"
+    )
+    audio: bool = Field(True, description="With the clip's sound, or the microphone's")
 
 
 class StreamOutput(Part):
     """A streaming server, or whoever listens at an address."""
 
     kind: Literal["stream"] = "stream"
-    url: str = Field(pattern=r"^(rtmp|rtmps|srt|rtsp|udp)://[^\s]+$")
-    encoder: Encoder = "auto"
-    bitrate: float = Field(4.0, ge=0.1, le=100)
-    keyframes: float = Field(2.0, ge=0.25, le=20)
-    fps: float | None = Field(None, gt=0, le=240)
-    width: int | None = Field(None, ge=16, le=7680)
-    height: int | None = Field(None, ge=16, le=4320)
-    audio: bool = True
+    url: str = Field(pattern=r"^(rtmp|rtmps|srt|rtsp|udp)://[^\s]+$", title="Address", description="rtmp, rtmps, srt, rtsp or udp")
+    encoder: Encoder = Field("auto", description="auto: the hardware's where it works")
+    bitrate: float = Field(4.0, ge=0.1, le=100, description="Megabits a second")
+    keyframes: float = Field(2.0, ge=0.25, le=20, description="Seconds between two pictures that a viewer can begin with")
+    fps: float | None = Field(None, gt=0, le=240, title="Frame rate", description="Empty: the input's")
+    width: int | None = Field(None, ge=16, le=7680, description="Empty: the input's")
+    height: int | None = Field(None, ge=16, le=4320, description="Empty: the input's")
+    audio: bool = Field(True, description="With the microphone of the section audio")
 
 
 class HlsOutput(Part):
     """A folder of short pieces and their list, which any web server can offer."""
 
     kind: Literal["hls"] = "hls"
-    folder: str
-    seconds: float = Field(2.0, ge=0.5, le=20)
-    keep: int = Field(6, ge=2, le=10000)
+    folder: str = Field(description="Where the pieces go")
+    seconds: float = Field(2.0, ge=0.5, le=20, description="Length of a piece")
+    keep: int = Field(6, ge=2, le=10000, description="So many pieces, older ones are deleted")
     encoder: Encoder = "auto"
-    bitrate: float = Field(4.0, ge=0.1, le=100)
+    bitrate: float = Field(4.0, ge=0.1, le=100, description="Megabits a second")
     fps: float | None = Field(None, gt=0, le=240)
     width: int | None = Field(None, ge=16, le=7680)
     height: int | None = Field(None, ge=16, le=4320)
-    audio: bool = True
+    audio: bool = Field(True, description="With the microphone of the section audio")
 
 
 class FaceOutput(Part):
     """Only the face with its alpha, for a program that puts it over the raw camera: numbered PNG files, or WebM with VP9."""
 
     kind: Literal["face"] = "face"
-    path: str
-    overwrite: bool = False
+    path: str = Field(description="A file that ends with .webm, or a folder for numbered PNG files")
+    overwrite: bool = Field(False, description="Replace what exists")
 
 
 class NoOutput(Part):
@@ -88,4 +90,7 @@ Output = Annotated[
     VirtualCameraOutput | WindowOutput | RecordingOutput | StreamOutput | HlsOutput | FaceOutput | NoOutput, Field(discriminator="kind")
 ]
 
-__all__ = ["FaceOutput", "HlsOutput", "NoOutput", "Output", "RecordingOutput", "StreamOutput", "VirtualCameraOutput", "WindowOutput"]
+FILES = (RecordingOutput, FaceOutput)
+"""Outputs that keep every frame in files: somebody wished for them, they cannot be made again, and nobody waits for them."""
+
+__all__ = ["FILES", "FaceOutput", "HlsOutput", "NoOutput", "Output", "RecordingOutput", "StreamOutput", "VirtualCameraOutput", "WindowOutput"]

@@ -56,7 +56,7 @@ def _control(name: str, field: Schema, schema: Schema, path: Path, default: Any)
     kinds = [kind for kind in kinds if kind.get("type") != "null"]
     made = {
         "path": list(path),
-        "label": field.get("label") or _title(name),
+        "label": _label(name, field),
         "help": field.get("description", "") or found.get("description", ""),
         "default": default,
         "optional": optional,
@@ -143,9 +143,15 @@ def _resolved(field: Schema, schema: Schema) -> Schema:
     return field
 
 
+def _label(name: str, field: Schema) -> str:
+    """The title that the setting was given, or its name; pydantic gives a title to those without."""
+    given = field.get("title", "")
+    return _title(name) if given in ("", name.replace("_", " ").title()) else str(given)
+
+
 def _title(name: str) -> str:
     words = name.replace("_", " ").replace("-", " ")
-    return {"fps": "Frame rate", "hls": "HLS", "url": "Address"}.get(words, words[:1].upper() + words[1:])
+    return "HLS" if name == "hls" else words[:1].upper() + words[1:]
 
 
 __all__ = ["controls"]
