@@ -28,6 +28,7 @@ from realtime.equipment import equip
 from realtime.frame import RealtimeError, Sink, Source, Stage
 from realtime.loop import Loop
 from realtime.meter import lines
+from realtime.outputs import FILES
 from realtime.pipeline import Pipeline
 from realtime.places import check_recordings
 from realtime.ports import Ports
@@ -38,8 +39,6 @@ from realtime.steps import unique
 from realtime.trace import Trace
 
 logger = logging.getLogger(__name__)
-
-_FILES = (RecordingOutput, FaceOutput)
 
 
 @contextmanager
@@ -138,7 +137,7 @@ def _opened(ports: Ports, settings: Settings, spare: bool, monitor: Monitor | No
                 logger.warning("Going on without one output. %s", port.problem)
         return ["monitor"], [monitor]
     # A device may be missing on this machine; a file that cannot be written was somebody's wish.
-    ports.open(settings.outputs, lambda output: spare and not isinstance(output, RecordingOutput))
+    ports.open(settings.outputs, lambda output: spare and not isinstance(output, FILES))
     troubles = [port.problem for port in ports if port.sink is None]
     sinks = [port.sink for port in ports if port.sink is not None]
     if not sinks:

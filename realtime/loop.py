@@ -21,6 +21,7 @@ from realtime.meter import Statistics as Figures
 from realtime.pipeline import Pipeline
 from realtime.ports import Ports
 from realtime.sinks.output import Painted
+from realtime.stages.guides import Guides
 from realtime.stages.overlay import Mirror, Overlay, Statistics, label_off
 
 logger = logging.getLogger(__name__)
@@ -168,10 +169,11 @@ class Loop:
 
     def _arrange(self, settings: Settings) -> None:
         wanted = [output for output in settings.outputs if isinstance(output, WindowOutput)]
+        guides = Guides(settings.overlay.guides)
         # The mirror comes first, so that the label stays readable.
         for (window, mirror, panel), output in zip(self._windows, wanted, strict=False):
             panel.shown = output.statistics
-            window.stages = (mirror, self._overlay, panel) if output.mirror else (self._overlay, panel)
+            window.stages = (*([mirror] if output.mirror else []), self._overlay, guides, panel)
 
 
 def _later(settings: Settings, before: Settings) -> list[str]:

@@ -93,4 +93,17 @@ Output = Annotated[
 FILES = (RecordingOutput, FaceOutput)
 """Outputs that keep every frame in files: somebody wished for them, they cannot be made again, and nobody waits for them."""
 
-__all__ = ["FILES", "FaceOutput", "HlsOutput", "NoOutput", "Output", "RecordingOutput", "StreamOutput", "VirtualCameraOutput", "WindowOutput"]
+FILES = (RecordingOutput, FaceOutput)
+"""Outputs that keep every frame in files: somebody wished for them, they cannot be made again, and nobody waits for them."""
+
+__all__ = [
+    "FILES",
+    "FaceOutput",
+    "HlsOutput",
+    "NoOutput",
+    "Output",
+    "RecordingOutput",
+    "StreamOutput",
+    "VirtualCameraOutput",
+    "WindowOutput",
+]

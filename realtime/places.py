@@ -6,9 +6,10 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from realtime.config import FaceOutput, RecordingOutput, Settings, VideoInput
+from realtime.config import FaceOutput, Settings, VideoInput
 from realtime.frame import RealtimeError
 from realtime.machine.home import expanded
+from realtime.outputs import FILES
 
 
 def check_recordings(settings: Settings) -> None:
@@ -16,7 +17,7 @@ def check_recordings(settings: Settings) -> None:
     seen: set[str] = set()
     clip = settings.input.path if isinstance(settings.input, VideoInput) else None
     for output in settings.outputs:
-        if not isinstance(output, (RecordingOutput, FaceOutput)):
+        if not isinstance(output, FILES):
             continue
         if _file(output.path) in seen:
             raise RealtimeError(f"{output.path} is there twice among the outputs; give each recording a name of its own.")
@@ -36,7 +37,7 @@ def check_recordings(settings: Settings) -> None:
 
 def check_reports(reports: Mapping[str, Path | None], settings: Settings, overwrite: bool) -> None:
     """Raise RealtimeError for a report, by its option, that cannot be written or would replace another file of this run or of before."""
-    used = {_file(output.path): "--output" for output in settings.outputs if isinstance(output, (RecordingOutput, FaceOutput))}
+    used = {_file(output.path): "--output" for output in settings.outputs if isinstance(output, FILES)}
     for option, path in reports.items():
         if path is None:
             continue

@@ -8,8 +8,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Literal
 
-from realtime.config import Output, RecordingOutput, WindowOutput
+from realtime.config import Output, WindowOutput
 from realtime.frame import RealtimeError, Sink
+from realtime.outputs import FILES
 from realtime.pipeline import Pipeline, attempt
 
 logger = logging.getLogger(__name__)
@@ -70,7 +71,7 @@ class Ports:
     def open(self, outputs: Sequence[Output], spare: Callable[[Output], bool]) -> None:
         """Open all outputs before the loop runs; one that is spare may fail.  Raises RealtimeError."""
         # A recording stands last: the first sink's latency is the loop's, and that of a file nobody waits for says nothing.
-        for output in sorted(outputs, key=lambda output: (isinstance(output, RecordingOutput), isinstance(output, WindowOutput))):
+        for output in sorted(outputs, key=lambda output: (isinstance(output, FILES), isinstance(output, WindowOutput))):
             port = Port(output, None, output.kind)
             try:
                 port.sink = self._make(output)

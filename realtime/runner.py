@@ -10,9 +10,10 @@ from queue import SimpleQueue
 from typing import Literal
 
 from realtime.build import build
-from realtime.config import ImageInput, RecordingOutput, Settings, VideoInput, WindowOutput
+from realtime.config import ImageInput, Settings, VideoInput, WindowOutput
 from realtime.frame import RealtimeError
 from realtime.loop import Loop
+from realtime.outputs import FILES
 from realtime.pipeline import StageError, attempt
 from realtime.sinks.monitor import Monitor
 
@@ -228,7 +229,7 @@ def _quick(settings: Settings, before: Settings) -> bool:
 def _played(settings: Settings) -> Settings:
     """The settings as a loop that somebody watches has them: no windows, and clips at their own pace unless a file is made."""
     outputs = tuple(output for output in settings.outputs if not isinstance(output, WindowOutput))
-    recorded = any(isinstance(output, RecordingOutput) for output in outputs)
+    recorded = any(isinstance(output, FILES) for output in outputs)
     update: dict[str, object] = {"outputs": outputs}
     if isinstance(settings.input, (VideoInput, ImageInput)) and not recorded:
         update["input"] = settings.input.model_copy(update={"realtime": True})
