@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from realtime.config import ImageOverlay, OverlaySettings, TextOverlay
 from realtime.frame import Face, Frame, RealtimeError
 from realtime.stages import overlay
+from realtime.stages.guides import Guides
 from realtime.stages.overlay import Mirror, Overlay, Statistics, label_off
 
 
@@ -251,3 +252,39 @@ def test_no_picture_of_the_users_hides_the_label(tmp_path: Path) -> None:
     left, _, right, bottom = touched(plain, labelled)
     assert right - left > 60
     assert bottom > 440
+
+
+def test_guides_stand_where_screens_cut_off_and_in_no_output() -> None:
+    frame = picture(1000, 500)
+    assert Guides()(frame) is frame
+    np.testing.assert_allclose(touched(frame, Guides("action")(frame)), (35, 17, 964, 482), atol=2)
+    title = Guides("title")(frame).image
+    # SMPTE RP 2046-1: 93 % and 90 % of each side.
+    for column in (35, 50, 949, 964):
+        assert title[250, column].min() == 255
+        assert title[250, column - 1].max() == title[250, column + 1].max() == 0
+    thirds = Guides("thirds")(frame).image
+    assert (thirds[100, 333] == 255).all()
+    assert (thirds[166, 100] == 255).all()
+    assert (thirds[250, 500] == frame.image[250, 500]).all()
+    for kind in ("action", "title", "thirds"):
+        settings = OverlaySettings.model_validate({"guides": kind})
+        np.testing.assert_array_equal(Overlay(settings)(frame).image, Overlay(OverlaySettings())(frame).image)
+
+
+def test_the_overlay_over_a_transparent_picture_looks_as_if_drawn_on_what_is_below(tmp_path: Path) -> None:
+    logo = np.zeros((40, 80, 4), np.uint8)
+    logo[:, :] = (10, 20, 250, 128)
+    path = png(tmp_path / "logo.png", logo)
+    settings = OverlaySettings(
+        images=(ImageOverlay(path=path, x=0.4, y=0.3), ImageOverlay(path=path, x=0.45, y=0.34)),
+        texts=(TextOverlay(text="over both", x=0.42, y=0.35, size=0.1),),
+    )
+    frame = picture()
+    nothing = np.zeros((480, 640, 4), np.uint8)
+    made = Overlay(settings).over(nothing)
+    assert made is nothing
+    share = made[..., 3:] / 255
+    composed = share * made[..., :3] + (1 - share) * frame.image
+    assert np.abs(composed - Overlay(settings)(frame).image).max() <= 2.5
+    assert (made[..., 3] > 0).mean() < 0.2
