@@ -7,30 +7,26 @@ import os
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from time import perf_counter
+from typing import Any
 
 import av
 import av.error
-import cv2
-import numpy as np
 from av.container import OutputContainer
 from av.packet import Packet
-from av.video.frame import VideoFrame
-from av.video.reformatter import VideoReformatter
-from av.video.stream import VideoStream
 
 from realtime.config import RecordingOutput
-from realtime.fit import fit
-from realtime.frame import Frame, Image, RealtimeError
+from realtime.frame import Frame, RealtimeError
 from realtime.machine.home import expanded
+from realtime.machine.latency import Latency
 from realtime.sinks.audio import Sound
 from realtime.sinks.part import PartFile, leave
+from realtime.sinks.pictures import Codec, Pictures
+from realtime.sinks.voice import Hearing, Voice
 
 _KINDS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
-_LIMITED = 1
 # What the encoders make, and how many pixels a side they take.
 _MOST = {"libx264": ("H.264", 16384), "mpeg4": ("MPEG-4", 8191)}
-# Without exact rounding every value comes out half a step low, which tints grey.
-_EXACT = 0x10 | 0x40000  # SWS_AREA, SWS_ACCURATE_RND; older PyAV has no name for the second
 logger = logging.getLogger(__name__)
 
 
@@ -39,8 +35,9 @@ class Recording:
 
     rate: nominal frames per second.  audio_from: the clip that the frames come from, when they come from a file in its
     own time (Frame.time 0 = its first picture): its sound is carried over and its frame durations are kept.  Without
-    it the first frame is time 0.  Frames of another size than the first are fitted into it; an odd side gets one more
-    line, a copy of the last.
+    it the first frame is time 0.  hearing: the microphone, for frames stamped by the same clock; recorded where it is on
+    when the first frame comes.  Frames of another size than the first are fitted into it; an odd side gets one more line,
+    a copy of the last.
 
     The file grows as NAME.part.EXTENSION, playable at any moment (fragments of at most two seconds), and takes its
     name at close().  When the disk is full, send() raises RealtimeError once and what was recorded is kept; where no
@@ -49,13 +46,20 @@ class Recording:
     """
 
     def __init__(
-        self, settings: RecordingOutput, rate: float, audio_from: str | Path | None = None, say: Callable[[str], None] = logger.info
+        self,
+        settings: RecordingOutput,
+        rate: float,
+        audio_from: str | Path | None = None,
+        say: Callable[[str], None] = logger.info,
+        hearing: Hearing | None = None,
     ) -> None:
         self._settings, self._rate, self._say = settings, rate if 0 < rate <= 1000 else 30.0, say
         self._final = expanded(settings.path)
         audio_from = None if audio_from is None else expanded(audio_from)
         check(self._final, settings.overwrite, audio_from)
-        self._sound = _sound(audio_from, say)
+        self._sound = _sound(audio_from, say) if settings.audio else None
+        self._hearing, self._latency = hearing if settings.audio else None, Latency()
+        self._voice: Voice | None = None
         try:
             self._part: PartFile | None = PartFile(self._final)
         except RealtimeError:
@@ -63,7 +67,6 @@ class Recording:
                 self._sound.close()
             raise
         self._output: OutputContainer | None = None
-        self._reformatter = VideoReformatter()
         self._origin = 0.0
         self._last = -1
         self._written = False
@@ -77,16 +80,17 @@ class Recording:
         time = frame.time - self._origin
         # Two frames on one tick, or a clock that stands still, must not end the recording.
         self._last = max(self._last + 1, round((time + self._delay) / self._base))
-        picture = self._picture(fit(frame.image, self._size))
-        picture.pts, picture.time_base = self._last, self._base
         try:
-            self._write(self._stream.encode(picture))
+            self._write(self._pictures.encode(frame.image, self._last))
         except av.error.FFmpegError as error:
             if not self._written:
                 self._refuse(error)
             raise
         if self._sound is not None and self._output is not None:
             self._sound.pump(self._output, time)
+        if self._voice is not None:
+            self._latency.add(perf_counter() - frame.time)
+            self._write(self._voice.upto(frame.time, self._latency.value))
         if self._part.error is not None:
             self._end()
 
@@ -96,7 +100,7 @@ class Recording:
             return
         try:
             # After a failure before its first picture the encoder is not open, and would only fail to open now.
-            if self._output is not None and self._stream.codec_context.is_open:
+            if self._output is not None and self._pictures.stream.codec_context.is_open:
                 self._finish()
         finally:
             self._end()
@@ -110,7 +114,6 @@ class Recording:
         height, width = frame.image.shape[:2]
         if not width or not height:
             raise ValueError(f"got a frame of {width} x {height}, expected at least one pixel")
-        self._size = width, height
         self._origin = frame.time if self._sound is None else 0.0
         kind = _KINDS[self._final.suffix.lower()]
         # Fragments while it grows, an ordinary file when it is closed; without the delay a late first frame would move.
@@ -118,56 +121,37 @@ class Recording:
         # A track without sound for a while must not hold the pictures back from the disk.
         options["max_interleave_delta"] = "1000000"
         output = av.open(self._part, "w", format=kind, options=options)
-        self._stream = self._encoder(output, width + width % 2, height + height % 2)
+        self._pictures = Pictures(output, self._codec(), (width, height), self._rate, self._base)
         self._output = output
         if self._sound is not None:
             self._sound.attach(output, kind)
+        elif self._hearing is not None and self._hearing.on:
+            self._voice = Voice(output, self._hearing, frame.time)
 
-    def _encoder(self, output: OutputContainer, width: int, height: int) -> VideoStream:
+    def _codec(self) -> Codec:
         settings = self._settings
         h264 = settings.codec == "h264" and "libx264" in av.codecs_available
         if settings.codec == "h264" and not h264:
             self._say("This build of PyAV has no H.264 encoder; recording MPEG-4 Part 2 instead.")
         # MPEG-4 stores times in 16 bits a second.
         self._base = Fraction(1, 90000 if h264 else 60000)
-        rate = Fraction(self._rate).limit_denominator(1001)
         group = {"g": str(max(1, round(2 * self._rate)))}
         # One encoder thread for every four cores: it is a guest beside the loop.
         threads = {"threads": str(max(1, min(4, (os.cpu_count() or 1) // 4)))}
         if h264:
             # No B-frames: with them and uneven times the MP4 track would be written shorter than its pictures last.
-            options = {"preset": settings.preset, "crf": str(settings.quality), "bf": "0", **group, **threads}
-        else:
-            scale = str(max(2, round(settings.quality * 31 / 51)))
-            options = {"qmin": scale, "qmax": scale, "b": "100000000", **group}
-        stream: VideoStream = output.add_stream("libx264" if h264 else "mpeg4", rate=rate, options=options)
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        stream.time_base = stream.codec_context.time_base = self._base
-        # Players guess the matrix of untagged video by its size; tag it and use that same one.
-        self._matrix = 1 if height >= 720 else 5
-        context = stream.codec_context
-        context.color_range, context.colorspace = _LIMITED, 1 if height >= 720 else 6
-        context.color_primaries = context.color_trc = 1 if height >= 720 else 6
-        return stream
+            return Codec("libx264", {"preset": settings.preset, "crf": str(settings.quality), "bf": "0", **group, **threads})
+        scale = str(max(2, round(settings.quality * 31 / 51)))
+        return Codec("mpeg4", {"qmin": scale, "qmax": scale, "b": "100000000", **group})
 
-    def _picture(self, image: Image) -> VideoFrame:
-        """BGR to the encoder's YUV 4:2:0, even sides."""
-        height, width = image.shape[:2]
-        if height % 2 or width % 2:
-            image = np.asarray(cv2.copyMakeBorder(image, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE), np.uint8)
-        source = VideoFrame.from_ndarray(np.ascontiguousarray(image), "bgr24")
-        return self._reformatter.reformat(
-            source, format="yuv420p", dst_colorspace=self._matrix, dst_color_range=_LIMITED, interpolation=_EXACT, threads=1
-        )
-
-    def _write(self, packets: list[Packet[VideoStream]]) -> None:
+    def _write(self, packets: list[Packet[Any]]) -> None:
         if self._output is not None and packets:
             self._output.mux(packets)
             self._written = True
 
     def _refuse(self, error: av.error.FFmpegError) -> None:
         """Leave nothing behind, and say why the encoder takes no picture; always raises RealtimeError."""
-        (width, height), (codec, most) = self._size, _MOST[self._stream.codec_context.name]
+        (width, height), (codec, most) = self._pictures.size, _MOST[self._pictures.stream.codec_context.name]
         self._end()
         if max(width, height) > most:
             reason = f"{width} x {height} px are too large for {codec}, which takes {most} a side; give smaller pictures"
@@ -184,13 +168,15 @@ class Recording:
         if self._sound is not None:
             self._sound.read_on(last)
             shown = self._sound.duration(last) or shown
-        packets = self._stream.encode(None)
+        packets = self._pictures.flush()
         for packet in packets:
             if packet.pts == self._last:
                 packet.duration = max(1, round(shown / self._base))
         self._write(packets)
         if self._sound is not None:
             self._sound.finish(self._output, last, last + shown)
+        if self._voice is not None:
+            self._write(self._voice.finish(self._origin + last + shown))
 
     def _end(self) -> None:
         """Close everything and name the file, or remove one without pictures; raises RealtimeError if the disk was full."""

@@ -1,0 +1,112 @@
+"""The sound of a run: the microphone, how long its sound is held back, and the virtual microphone."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+
+from realtime.config import AudioSettings
+from realtime.frame import Frame, RealtimeError
+from realtime.machine.latency import Latency
+from realtime.machine.loudspeaker import Loudspeaker
+from realtime.machine.microphone import Microphone, SoundFile, listen
+from realtime.machine.ring import RATE, Ring, Samples
+
+_STEP = 0.015
+
+
+class Desk:
+    """Opens what the settings name, and again what they name anew.
+
+    say: takes one sentence when the microphone goes or comes back.  spare: what cannot be opened at first is told by `say`,
+    and the run goes on without; else, and for every later change, RealtimeError is raised and what was open stays open.
+    As a stage, put before the sink that a call sees, it measures how long pictures take.
+    """
+
+    def __init__(self, settings: AudioSettings, say: Callable[[str], None], spare: bool = False) -> None:
+        self._say = say
+        self._ring = Ring()
+        self._latency, self._delay = Latency(), 0.0
+        self._settings = AudioSettings()
+        self._microphone: Microphone | SoundFile | None = None
+        self._loudspeaker: Loudspeaker | None = None
+        for name in ("microphone", "virtual_microphone"):
+            try:
+                self.settings = (
+                    settings if not spare else self._settings.model_copy(update={"delay": settings.delay, name: getattr(settings, name)})
+                )
+            except RealtimeError as error:
+                if not spare:
+                    self.close()
+                    raise
+                say(f"Going on without one of the sounds. {error}")
+
+    @property
+    def settings(self) -> AudioSettings:
+        """The settings now; to be replaced at any time."""
+        return self._settings
+
+    @settings.setter
+    def settings(self, settings: AudioSettings) -> None:
+        before = self._settings
+        ring, microphone, loudspeaker = self._ring, self._microphone, self._loudspeaker
+        if settings.microphone != before.microphone:
+            ring = Ring()
+            microphone = None if settings.microphone == "none" else listen(settings.microphone, ring, self._say)
+        if settings.virtual_microphone != before.virtual_microphone:
+            name = settings.virtual_microphone
+            try:
+                loudspeaker = None if name == "none" else Loudspeaker(name, self)
+            except RealtimeError:
+                if microphone is not None and microphone is not self._microphone:
+                    microphone.close()
+                raise
+        old = [part for part in (self._microphone, self._loudspeaker) if part not in (microphone, loudspeaker)]
+        self._settings, self._ring, self._microphone, self._loudspeaker = settings, ring, microphone, loudspeaker
+        for part in old:
+            if part is not None:
+                part.close()
+
+    @property
+    def on(self) -> bool:
+        """Whether there is a microphone."""
+        return self._microphone is not None
+
+    @property
+    def heard(self) -> float:
+        """Time on the clock up to which it was heard; infinite without one."""
+        return self._ring.end / RATE if self.on else math.inf
+
+    def read(self, place: int, count: int) -> Samples:
+        """`count` samples (n, 2) float32 from a place on, 48000 a second of the clock; silence where nothing was heard."""
+        return self._ring.read(place, count)
+
+    def shift(self, latency: float) -> float:
+        """Seconds by which sound belongs later than the pictures of its moment; 0 but for a delay that is set by hand.
+
+        latency: what those pictures take on their way.
+        """
+        return 0.0 if self._settings.delay == "auto" else self._settings.delay - latency
+
+    def delay(self) -> float:
+        """Seconds that sound is held back where pictures and sound part: as set, or as long as pictures take, in steps."""
+        wanted = self._latency.value if self._settings.delay == "auto" else self._settings.delay
+        if abs(wanted - self._delay) > _STEP:
+            self._delay = wanted
+        return self._delay
+
+    def __call__(self, frame: Frame) -> Frame:
+        """The same frame, after seeing how old it is."""
+        self._latency.add(time.perf_counter() - frame.time)
+        return frame
+
+    def close(self) -> None:
+        """Let both devices go."""
+        for part in (self._loudspeaker, self._microphone):
+            if part is not None:
+                part.close()
+        self._loudspeaker = self._microphone = None
+
+
+__all__ = ["Desk"]

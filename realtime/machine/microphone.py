@@ -1,0 +1,171 @@
+"""A microphone, or a sound file that plays as one: its sound goes into a ring, each sample at its time."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from realtime.frame import RealtimeError
+from realtime.machine import sounddevices
+from realtime.machine.home import expanded
+from realtime.machine.placing import Placing
+from realtime.machine.ring import CHANNELS, RATE, Ring, Samples
+
+_BLOCK = RATE // 50
+_SILENT = 2.0
+_PAUSES = (1.0, 2.0, 4.0, 8.0)
+
+
+class Microphone:
+    """An opened device; name: "default" or (part of) its name.
+
+    say: takes one sentence when it says nothing any more and when it is back; meanwhile it is opened again and again.
+    Raises RealtimeError where it, or PortAudio, is missing.
+    """
+
+    def __init__(self, name: str, ring: Ring, say: Callable[[str], None]) -> None:
+        self._name, self._say, self._ring = name, say, ring
+        self._stop = threading.Event()
+        self._heard = time.perf_counter()
+        self._stream = self._open()
+        self._thread = threading.Thread(target=self._watch, name="microphone", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Let it go."""
+        self._stop.set()
+        self._thread.join(3.0)
+        if not self._thread.is_alive():
+            self._stream.close()
+
+    def _open(self) -> Any:
+        placing = Placing(self._ring)
+
+        def make(module: Any, device: dict[str, Any], rate: float) -> Any:
+            resampled = _resampler(rate)
+
+            def take(data: Any, count: int, moments: Any, _: Any) -> None:
+                now = time.perf_counter()
+                # Drivers that do not know when a block was heard say nothing, or nonsense.
+                age = moments.currentTime - moments.inputBufferAdcTime
+                begin = now - (age if 0 < age < 1 else count / rate)
+                self._heard = now
+                placing.put(begin, resampled(np.asarray(data, np.float32)))
+
+            channels = min(CHANNELS, int(device["max_input_channels"]))
+            return module.InputStream(
+                device=device["index"], samplerate=rate, channels=channels, dtype="float32", latency="low", callback=take
+            )
+
+        return sounddevices.opened(self._name, "input", make)
+
+    def _watch(self) -> None:
+        """Open it again when it has been unplugged."""
+        while not self._stop.wait(0.2):
+            if time.perf_counter() < self._heard + _SILENT:
+                continue
+            self._say(f"The microphone {self._name} says nothing any more; trying again until it does.")
+            self._stream.close()
+            attempt = 0
+            while not self._stop.wait(_PAUSES[min(attempt, len(_PAUSES) - 1)]):
+                attempt += 1
+                self._heard = time.perf_counter()
+                try:
+                    self._stream = self._open()
+                except RealtimeError:
+                    continue
+                self._say(f"The microphone {self._name} is back.")
+                break
+
+
+class SoundFile:
+    """A sound file that plays as a microphone at its own pace, again and again; raises RealtimeError for one that cannot be read.
+
+    begin: when its first sample was heard, in seconds of the clock.
+    """
+
+    def __init__(self, path: Path, ring: Ring) -> None:
+        self._path, self._ring, self._stop = path, ring, threading.Event()
+        first = next(_blocks(path), None)
+        if first is None:
+            raise RealtimeError(f"{path} has no sound in it.")
+        self.begin = time.perf_counter()
+        self._thread = threading.Thread(target=self._work, name="sound file", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """End it."""
+        self._stop.set()
+        self._thread.join(1.0)
+
+    def _work(self) -> None:
+        place = begin = round(self.begin * RATE)
+        while not self._stop.is_set():
+            for block in _blocks(self._path):
+                place += len(block)
+                # A microphone gives a block away when it has been heard to its end.
+                if self._stop.wait(max(place / RATE - time.perf_counter(), 0.0)):
+                    return
+                self._ring.write(place - len(block), block)
+            if place == begin:
+                return
+
+
+def listen(name: str, ring: Ring, say: Callable[[str], None]) -> Microphone | SoundFile:
+    """What the setting names: a device, or a sound file; raises RealtimeError."""
+    path = expanded(name)
+    if path.is_file():
+        return SoundFile(path, ring)
+    if path.suffix.lower() in (".wav", ".mp3", ".m4a", ".ogg", ".opus", ".flac", ".mp4", ".mkv", ".webm"):
+        raise RealtimeError(f"The sound file {path} does not exist.")
+    return Microphone(name, ring, say)
+
+
+def _resampler(rate: float) -> Callable[[Samples], Samples]:
+    """What makes stereo at 48000 samples a second of a device's blocks."""
+    if rate == RATE:
+        return _stereo
+    from av.audio.frame import AudioFrame
+    from av.audio.resampler import AudioResampler
+
+    resampler = AudioResampler("flt", "stereo", RATE)
+
+    def resample(samples: Samples) -> Samples:
+        frame = AudioFrame.from_ndarray(np.ascontiguousarray(_stereo(samples)).reshape(1, -1), "flt", "stereo")
+        frame.rate = round(rate)
+        parts = [np.asarray(part.to_ndarray(), np.float32).reshape(-1, CHANNELS) for part in resampler.resample(frame)]
+        return np.concatenate(parts) if parts else np.zeros((0, CHANNELS), np.float32)
+
+    return resample
+
+
+def _stereo(samples: Samples) -> Samples:
+    return samples if samples.shape[1] == CHANNELS else np.repeat(samples[:, :1], CHANNELS, axis=1)
+
+
+def _blocks(path: Path) -> Iterator[Samples]:
+    """A file's sound in blocks of a fiftieth of a second; raises RealtimeError."""
+    import av
+    import av.error
+    from av.audio.resampler import AudioResampler
+
+    try:
+        with av.open(f"file:{path}", "r") as container:
+            if not container.streams.audio:
+                return
+            resampler = AudioResampler("flt", "stereo", RATE, frame_size=_BLOCK)
+            for frame in container.decode(audio=0):
+                for part in resampler.resample(frame):
+                    yield np.asarray(part.to_ndarray(), np.float32).reshape(-1, CHANNELS)
+            for part in resampler.resample(None):
+                yield np.asarray(part.to_ndarray(), np.float32).reshape(-1, CHANNELS)
+    except (av.error.FFmpegError, OSError) as error:
+        raise RealtimeError(f"The sound file {path} cannot be read ({error.strerror}).") from None
+
+
+__all__ = ["Microphone", "SoundFile", "listen"]
