@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import mimetypes
+import re
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, HTTPException, Request
-from fastapi.responses import Response, StreamingResponse
+from fastapi.responses import RedirectResponse, Response, StreamingResponse
 
 from realtime.machine.home import expanded
 from realtime.studio.pictures import Pictures, Side
@@ -18,6 +20,7 @@ from realtime.studio.pictures import Pictures, Side
 _TYPES = {".js": "text/javascript", ".svg": "image/svg+xml", ".webmanifest": "application/manifest+json", ".woff2": "font/woff2"}
 _BOUNDARY = "swapcam-frame"
 _LARGEST_PAGE = 4 << 20
+_HOST = re.compile(r"[A-Za-z0-9.\-]+|[0-9a-fA-F:]+")
 # Of its own origin, wherever it is opened: it may not ask the studio for anything.
 _SANDBOX = "sandbox allow-scripts; frame-ancestors 'self'"
 
@@ -95,8 +98,13 @@ def page_routes(pages: Callable[[], tuple[str, ...]], pictures: Pictures) -> API
 
 def _overlay(pages: tuple[str, ...], number: int) -> Response:
     """A page of the settings, which name it; the browser gives only its number."""
-    if not 0 <= number < len(pages) or "://" in pages[number]:
+    if not 0 <= number < len(pages):
         raise HTTPException(404, "There is no such overlay page.")
+    if "://" in pages[number]:
+        # The page that frames it knows only the masked address, for what stands in a chat's may be a key.
+        if not _origin(pages[number]):
+            raise HTTPException(404, "The overlay page's address is none of a web page; expected http:// or https://.")
+        return RedirectResponse(pages[number], 307)
     path = expanded(pages[number])
     if path.suffix.lower() not in (".html", ".htm", ".svg"):
         raise HTTPException(404, f"The overlay page {path.name} is no page; expected a file that ends with .html.")
@@ -112,13 +120,24 @@ def _overlay(pages: tuple[str, ...], number: int) -> Response:
 
 
 def _framing(pages: tuple[str, ...]) -> str:
-    # An address is let in whole or not at all: a semicolon or space in it would begin another rule.
-    origins = {"/".join(page.split("/")[:3]) for page in pages if page.startswith(("https://", "http://"))}
-    allowed = sorted(origin for origin in origins if origin.isascii() and not set(origin) & set(" ;,'\"\\"))
+    allowed = sorted({_origin(page) for page in pages} - {""})
     return (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self' blob: mediastream:; "
         f"connect-src 'self'; frame-src {' '.join([chr(39) + 'self' + chr(39), *allowed])}; frame-ancestors 'self'; base-uri 'none'"
     )
+
+
+def _origin(address: str) -> str:
+    """Scheme, host and port of a web page's address, "" of anything else."""
+    try:
+        parts = urlsplit(address)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        return ""
+    # A semicolon or space in it would begin another rule of the policy that it goes into.
+    if parts.scheme not in ("http", "https") or not _HOST.fullmatch(host):
+        return ""
+    return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{f':{port}' if port else ''}"
 
 
 def _moving(pictures: Pictures, view: Side, height: int) -> Response:

@@ -4,6 +4,13 @@ const pages = document.getElementById("pages");
 const label = document.getElementById("label");
 let known = "";
 
+// The addresses that may be framed came with this page; for a new one it has to come again, and once is enough.
+document.addEventListener("securitypolicyviolation", (event) => {
+  if (event.effectiveDirective !== "frame-src" || sessionStorage.getItem("pages") === known) return;
+  sessionStorage.setItem("pages", known);
+  location.reload();
+});
+
 /** Show the pages of the settings overlay; those that are there already go on as they are. */
 export function arrange(overlay) {
   if (!overlay || JSON.stringify(overlay) === known) return;
@@ -22,19 +29,26 @@ function frame() {
 }
 
 function place(made, page, number) {
-  const address = page.path.includes("://") ? page.path : `/overlay/${number}`;
   // Others keep their own origin, which chats need to log in; ours would let them steer the studio.
-  const foreign = new URL(address, location.href).origin !== location.origin;
+  const foreign = page.path.includes("://") && origin(page.path) !== location.origin;
   const rights = foreign ? "allow-scripts allow-same-origin" : "allow-scripts";
   if (made.dataset.path !== page.path || made.getAttribute("sandbox") !== rights) {
     made.dataset.path = page.path;
     made.setAttribute("sandbox", rights);
-    made.src = address;
+    made.src = `/overlay/${number}`;
   }
   made.style.left = `${100 * page.x}%`;
   made.style.top = `${100 * page.y}%`;
   made.style.width = `${100 * page.width}%`;
   made.style.height = `${100 * page.height}%`;
+}
+
+function origin(address) {
+  try {
+    return new URL(address).origin;
+  } catch {
+    return location.origin;
+  }
 }
 
 function tell(overlay, above) {
