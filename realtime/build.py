@@ -14,19 +14,21 @@ from realtime.config import (
     AnimatedInput,
     CameraInput,
     FaceOutput,
+    HlsOutput,
     ImageInput,
     NoOutput,
     Output,
     RecordingOutput,
     Settings,
+    StreamOutput,
     VideoInput,
-    VirtualCameraOutput,
     WindowOutput,
 )
 from realtime.effort import Quality
 from realtime.equipment import equip
 from realtime.frame import RealtimeError, Sink, Source, Stage
 from realtime.loop import Loop
+from realtime.machine.desk import Desk
 from realtime.meter import lines
 from realtime.outputs import FILES
 from realtime.pipeline import Pipeline
@@ -79,9 +81,10 @@ def build(
         # Detection runs beside the loop where frames are live, and in line where every frame of a file counts.
         finder = _closing(open_parts, _aside(detect)) if source.live else detect
         quality = Quality([detect, swap, blend], settings.quality, source.rate if source.live else None)
-        parts = {"detect": detect, "track": track, "swap": swap, "blend": blend, "overlay": overlay}
+        desk = _closing(open_parts, Desk(settings.audio, logger.info, spare=monitor is not None))
+        parts = {"detect": detect, "track": track, "swap": swap, "blend": blend, "overlay": overlay, "audio": desk}
         loop = Loop(settings, parts, quality, equipment)
-        loop.ports = _closing(open_parts, Ports(lambda output: _sink(output, settings, source, loop, overlay), changed))
+        loop.ports = _closing(open_parts, Ports(lambda output: _sink(output, settings, source, loop, overlay, desk), changed))
         names, sinks = _opened(loop.ports, settings, spare_outputs, monitor)
         # Two threads: following and drawing cost about the same, and with several faces one thread would be full first.
         # Offline, 720p, one face, 2 busy cores, best of three: one thread 61 fps, these two 64, four 60.
@@ -147,15 +150,22 @@ def _opened(ports: Ports, settings: Settings, spare: bool, monitor: Monitor | No
     return unique([port.name for port in ports if port.sink is not None]), sinks
 
 
-def _sink(output: Output, settings: Settings, source: Source, loop: Loop, overlay: Overlay) -> Sink:
+def _sink(output: Output, settings: Settings, source: Source, loop: Loop, overlay: Overlay, desk: Desk) -> Sink:
     """One output; what leaves the machine carries the overlay, the preview also mirror and statistics."""
+    # Only live frames are stamped by the clock that sound is.
+    leaving: list[Stage] = [overlay, desk.see] if source.live else [overlay]
     if isinstance(output, NoOutput):
         return Nothing()
     if isinstance(output, RecordingOutput):
         from realtime.sinks.recording import Recording
 
         clip = settings.input if isinstance(settings.input, VideoInput) and not source.live else None
-        return Painted(Recording(output, source.rate, Path(clip.path) if clip else None, logger.info), [overlay])
+        hearing = desk if source.live else None
+        return Painted(Recording(output, source.rate, Path(clip.path) if clip else None, logger.info, hearing), leaving)
+    if isinstance(output, (StreamOutput, HlsOutput)):
+        from realtime.sinks.stream import Stream
+
+        return Painted(Stream(output, source.rate, source.live, desk, logger.info), leaving)
     if isinstance(output, FaceOutput):
         return _face(output, source, loop, overlay)
     if isinstance(output, WindowOutput):
@@ -165,9 +175,7 @@ def _sink(output: Output, settings: Settings, source: Source, loop: Loop, overla
         window = Painted(Window(output, loop.press), [])
         loop.add_window(window, Mirror(), panel)
         return window
-    if not isinstance(output, VirtualCameraOutput):
-        raise RealtimeError(f"The output {output.kind} is not there yet.")
-    return Painted(VirtualCamera(output, source.rate, logger.info), [overlay])
+    return Painted(VirtualCamera(output, source.rate, logger.info), leaving)
 
 
 def _face(output: FaceOutput, source: Source, loop: Loop, overlay: Overlay) -> Sink:

@@ -33,7 +33,7 @@ _FACES = ("sources", "assign", "enabled", "engine", "boost", "masks", "points", 
 class Loop:
     """The pipeline, the settings it runs with, and every change of them from keys, signals, a settings file or a page.
 
-    parts: detect, track, swap, blend and overlay by their section's name; each has `settings` that may be replaced at any time.
+    parts: detect, track, swap, blend, overlay and audio by their section's name; each has `settings` that may be replaced at any time.
     quality: what gives them their effort.  equipment: brings the faces.  ports: the outputs.
     """
 
@@ -82,6 +82,12 @@ class Loop:
         """The figures now, with the quality; cheap, and safe to call from any thread."""
         return replace(self.pipeline.statistics(), quality=self._quality.levels())
 
+    @property
+    def wearing(self) -> Mapping[int, str]:
+        """Source by track, of who is to wear one in the newest frame."""
+        wearing: Mapping[int, str] = self._parts["swap"].wearing
+        return wearing
+
     def add_window(self, window: Painted, mirror: Mirror, panel: Statistics) -> None:
         """Know a preview window with the stages that its settings switch."""
         self._windows.append((window, mirror, panel))
@@ -99,6 +105,9 @@ class Loop:
             if settings.overlay != before.overlay:
                 undo.callback(setattr, self._overlay, "settings", before.overlay)
                 self._overlay.settings = settings.overlay
+            if settings.audio != before.audio:
+                undo.callback(setattr, self._parts["audio"], "settings", before.audio)
+                self._parts["audio"].settings = settings.audio
             faces = any(getattr(settings.swap, name) != getattr(before.swap, name) for name in _FACES)
             outfit = self._equipment.arm(settings) if faces else None
             if settings.outputs != before.outputs:

@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from realtime.address import masked
 from realtime.config import Settings
 from realtime.frame import RealtimeError
 
@@ -153,7 +154,9 @@ def _path(data: Any, place: tuple[Key, ...]) -> Keys:
 
 
 def _sentence(data: Any, path: Keys, problem: ErrorDetails) -> str:
-    name, kind, got = path[-1], problem["type"], json.dumps(problem["input"], default=str)
+    name, kind, given = path[-1], problem["type"], problem["input"]
+    # An address holds a stream key or a password.
+    got = json.dumps(masked(given) if name == "url" and isinstance(given, str) else given, default=str)
     inside = _dotted(path[:-1])
     if kind == "extra_forbidden":
         known = sorted(field for part in _parts(data, path[:-1]) for field in part.model_fields)
@@ -166,10 +169,12 @@ def _sentence(data: Any, path: Keys, problem: ErrorDetails) -> str:
         return f'the key "{name}" is missing in {inside}.'
     if kind in ("union_tag_not_found", "union_tag_invalid"):
         kinds = [str(part.model_fields["kind"].default) for part in _parts({}, path[:-1])]
-        given = problem["input"].get("kind") if isinstance(problem["input"], dict) else None
+        given = given.get("kind") if isinstance(given, dict) else None
         near = difflib.get_close_matches(str(given), kinds, 1)
         hint = f' Did you mean "{near[0]}"?' if near else ""
         return f"{_dotted(path)} is {json.dumps(given)}; it should be one of {', '.join(kinds)}.{hint}"
+    if name == "url" and kind == "string_pattern_mismatch":
+        return f"{_dotted(path)} is {got}; it should begin with rtmp://, rtmps://, srt://, rtsp:// or udp://, and have no blanks."
     message = problem["msg"].replace("Input should be", "it should be").replace("a valid tuple", "a list")
     message = message.partition(" to extract fields")[0].replace("dictionary or object", "group of keys")
     near = difflib.get_close_matches(str(problem["input"]), problem.get("ctx", {}).get("expected", "").replace("'", " ").split(), 1)

@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
+from realtime.address import masked
 from realtime.config import Settings
 from realtime.frame import RealtimeError
 from realtime.settings import Draft, load
 
 _PHOTOS = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
 _WORDS = ("virtual-camera", "window", "none")
+_STREAMS = ("rtmp", "rtmps", "srt", "rtsp", "udp")
 
 
 def input_of(text: str) -> dict[str, Any]:
@@ -30,16 +32,25 @@ def input_of(text: str) -> dict[str, Any]:
 
 
 def output_of(text: str) -> dict[str, Any]:
-    """Settings of `virtual-camera[:device]`, `window`, `none` or a file name; raises RealtimeError."""
+    """Settings of `virtual-camera[:device]`, `window`, `none`, an address, `hls:folder`, `face:file` or a file; raises RealtimeError."""
     head, _, rest = text.partition(":")
     if head == "virtual-camera":
         return {"kind": "virtual-camera"} | ({"device": rest} if rest else {})
     if text in _WORDS:
         return {"kind": text}
+    if head in _STREAMS and rest.startswith("//"):
+        return {"kind": "stream", "url": text}
+    if head == "hls" and rest:
+        return {"kind": "hls", "folder": rest}
+    if head == "face" and rest:
+        return {"kind": "face", "path": rest}
+    if "://" in text:
+        raise RealtimeError(f"--output {masked(text)}: streams go to {', '.join(f'{scheme}://' for scheme in _STREAMS)}; got {head}://.")
     if not PurePath(text).suffix:
         near = difflib.get_close_matches(text, _WORDS, 1)
         hint = f' Did you mean "{near[0]}"?' if near else ""
-        raise RealtimeError(f'--output "{text}" is unknown; expected {", ".join(_WORDS)} or a file name such as out.mp4.{hint}')
+        known = ", ".join([*_WORDS, "rtmp://server/application/key (or srt, rtsp, udp)", "hls:folder", "face:face.webm"])
+        raise RealtimeError(f'--output "{text}" is unknown; expected {known} or a file name such as out.mp4.{hint}')
     return {"kind": "recording", "path": text}
 
 
@@ -112,7 +123,7 @@ def pace(draft: Draft) -> None:
         return
     outputs = draft.data.get("outputs", [{"kind": "window"}])
     kinds = {entry.get("kind") for entry in outputs if isinstance(entry, dict)} if isinstance(outputs, list) else set()
-    if kinds & {"window", "virtual-camera"} and not kinds & {"recording", "face"}:
+    if kinds & {"window", "virtual-camera", "stream", "hls"} and not kinds & {"recording", "face"}:
         given["realtime"] = True
 
 

@@ -21,7 +21,7 @@ class Desk:
 
     say: takes one sentence when the microphone goes or comes back.  spare: what cannot be opened at first is told by `say`,
     and the run goes on without; else, and for every later change, RealtimeError is raised and what was open stays open.
-    As a stage, put before the sink that a call sees, it measures how long pictures take.
+    The stage see() tells it how long pictures take.
     """
 
     def __init__(self, settings: AudioSettings, say: Callable[[str], None], spare: bool = False) -> None:
@@ -96,8 +96,8 @@ class Desk:
             self._delay = wanted
         return self._delay
 
-    def __call__(self, frame: Frame) -> Frame:
-        """The same frame, after seeing how old it is."""
+    def see(self, frame: Frame) -> Frame:
+        """The same frame, after seeing how old it is; a stage for right before a sink."""
         self._latency.add(time.perf_counter() - frame.time)
         return frame
 
