@@ -51,15 +51,15 @@ class Pipeline:
         self._inner = [Outlet(name, Slot[Parcel](keep), trace) for name in unique("+".join(map(name_of, group)) for group in groups)]
         after = [[outlet] for outlet in self._inner] + [[Outlet(exit.name, exit.slot, trace) for exit in self._exits]]
         self._reader = Reader(name_of(source), source, after[0], trace)
-        self._workers = [
-            Worker(inlet.name, group, inlet.slot, outlets, trace)
-            for group, inlet, outlets in zip(groups, self._inner, after[1:], strict=True)
-        ]
-        # Whose outlets lead to the sinks.
+        joined = zip(groups, self._inner, after[1:], strict=True)
+        self._workers = [Worker(inlet.name, group, inlet.slot, outlets, trace) for group, inlet, outlets in joined]
         self._last: Reader | Worker = self._workers[-1] if self._workers else self._reader
         self._threads = [self._thread(self._reader, None)]
         self._threads += [self._thread(worker, inlet.slot) for worker, inlet in zip(self._workers, self._inner, strict=True)]
-        self._threads += [self._thread(exit, exit.slot) for exit in self._exits if not exit.main]
+        for exit in self._exits:
+            if not exit.main:
+                exit.thread = self._thread(exit, exit.slot)
+                self._threads.append(exit.thread)
         self._cpu = {thread.name: 0.0 for thread in self._threads}
         self._left = len(self._threads)
         self._lock, self._ended = threading.Lock(), threading.Event()
@@ -76,9 +76,8 @@ class Pipeline:
         """Start the threads; they run until the source ends, something fails, or stop()."""
         with self._lock:
             self._begin = time.perf_counter()
-            threads = tuple(self._threads)
-        for thread in threads:
-            thread.start()
+            for thread in self._threads:
+                thread.start()
 
     def add(self, name: str, sink: Sink, failed: Callable[[Exception], None]) -> str:
         """Hand the frames finished from now on to one more sink as well; the name that it got, which is nobody else's.
@@ -90,15 +89,14 @@ class Pipeline:
         with self._lock:
             name = free(name, (exit.name for exit in self._exits))
             exit = Exit(name, sink, self._whole, self._trace, failed)
-            thread = self._thread(exit, exit.slot)
+            thread = exit.thread = self._thread(exit, exit.slot)
             self._threads.append(thread)
             self._left += 1
             self._exits += (exit,)
             self._last.outlets += (Outlet(name, exit.slot, self._trace),)
             if self._over or self._stopped:
                 exit.slot.close()
-            begun = self._begin > 0
-        if begun:
+        if self._begin:
             thread.start()
         return name
 
@@ -110,15 +108,15 @@ class Pipeline:
         with self._lock:
             exit = next((exit for exit in self._exits if exit.name == name), None)
             if exit is None:
-                raise KeyError(f"got the sink {name}, expected one of {', '.join(exit.name for exit in self._exits)}")
-            if exit.main or len(self._exits) == 1:
+                raise KeyError(f"got {name}, expected one of {', '.join(exit.name for exit in self._exits)}")
+            if exit.thread is None or len(self._exits) == 1:
                 raise ValueError(f"got {name}, expected a sink with a thread of its own and another one beside it")
             self._take_out(exit)
-            thread = next(thread for thread in self._threads if thread.name == name)
+            thread = exit.thread
             self._threads.remove(thread)
-        if thread.ident is None:
-            self._left -= 1
-            return True
+            if thread.ident is None:
+                self._left -= 1
+                return True
         if thread is not threading.current_thread():
             thread.join(_PATIENCE)
         if thread.is_alive():
@@ -187,9 +185,8 @@ class Pipeline:
     def statistics(self) -> Statistics:
         """The figures now; cheap, and safe to call from any thread."""
         now = self._end or time.perf_counter()
-        exits, outlets = self._exits, (*self._inner, *self._last.outlets)
         seconds = now - self._begin if self._begin else 0.0
-        return tally(self._reader, self._workers, exits, outlets, now, seconds, dict(self._cpu))
+        return tally(self._reader, self._workers, self._exits, (*self._inner, *self._last.outlets), now, seconds, dict(self._cpu))
 
     def _drive(self, exit: Exit) -> bool:
         """One turn of a sink in the main thread; False when it has had its last frame."""

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from realtime.config import Output, WindowOutput
 from realtime.frame import RealtimeError, Sink
 from realtime.outputs import FILES
 from realtime.pipeline import Pipeline, attempt
+from realtime.steps import unique
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +44,13 @@ class Port:
     name: str
     problem: str = ""
     extra: bool = False
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def let_go(self) -> Sink | None:
+        """The sink, for whoever is the first to close it."""
+        with self._lock:
+            sink, self.sink = self.sink, None
+            return sink
 
     def state(self) -> OutputState:
         """How it is doing now."""
@@ -57,13 +66,14 @@ class Ports:
     """Opens the outputs that settings name, gives them to the pipeline and takes them away, and knows how they are.
 
     make: the sink of an output; raises RealtimeError.  changed: called, in whatever thread, when one fails.
-    One thread at a time changes them; states() may be asked from any.
+    Safe from any thread.
     """
 
     def __init__(self, make: Callable[[Output], Sink], changed: Callable[[], None] = lambda: None) -> None:
         self._make, self._changed = make, changed
         self._ports: tuple[Port, ...] = ()
         self._pipeline: Pipeline | None = None
+        self._lock = threading.RLock()
 
     def __iter__(self) -> Iterator[Port]:
         return iter(self._ports)
@@ -91,7 +101,10 @@ class Ports:
 
     def change(self, outputs: Sequence[Output]) -> None:
         """Have these outputs, those that were there already undisturbed; raises RealtimeError, with those of before back again."""
-        wanted = [output for output in outputs if not isinstance(output, WindowOutput)]
+        with self._lock:
+            self._change([output for output in outputs if not isinstance(output, WindowOutput)])
+
+    def _change(self, wanted: list[Output]) -> None:
         gone: list[Port] = []
         for port in self._ports:
             if port.output in wanted:
@@ -115,19 +128,23 @@ class Ports:
     def add(self, output: Output, extra: bool = False) -> Port:
         """Open one more output; raises RealtimeError."""
         port = Port(output, self._make(output), output.kind, extra=extra)
-        if self._pipeline is not None:
-            port.name = self._added(port, self._pipeline)
-        self._ports += (port,)
+        with self._lock:
+            if self._pipeline is not None:
+                port.name = self._added(port, self._pipeline)
+            self._ports += (port,)
         return port
 
     def shut(self, port: Port) -> None:
         """Take an output away and close it; what went wrong with its end is its problem and in the log."""
-        self._ports = tuple(other for other in self._ports if other is not port)
-        sink, port.sink = port.sink, None
+        with self._lock:
+            self._ports = tuple(other for other in self._ports if other is not port)
+        if self._pipeline is not None and port.sink is not None:
+            # It may fail at this very moment, and is taken out then.
+            with suppress(KeyError):
+                self._pipeline.remove(port.name)
+        sink = port.let_go()
         if sink is None:
             return
-        if self._pipeline is not None:
-            self._pipeline.remove(port.name)
         error = attempt(sink.close)
         if error is not None:
             port.problem = str(error)
@@ -135,8 +152,9 @@ class Ports:
 
     def retry(self) -> None:
         """Try to open again what could not be opened, or failed."""
-        for port in self._ports:
-            if port.sink is None:
+        with self._lock:
+            lost = [port for port in self._ports if port.sink is None and not port.extra]
+            for port in lost:
                 try:
                     again = self._make(port.output)
                 except RealtimeError as error:
@@ -148,7 +166,8 @@ class Ports:
 
     def states(self) -> list[OutputState]:
         """How each is doing."""
-        return [port.state() for port in self._ports]
+        states = [port.state() for port in self._ports]
+        return [replace(state, name=name) for state, name in zip(states, unique(state.name for state in states), strict=True)]
 
     def close(self) -> None:
         """Close all, the latest first; raises what the first that fails raises, when all are closed."""
@@ -168,7 +187,7 @@ class Ports:
         self.retry()
 
     def _failed(self, port: Port, error: Exception) -> None:
-        sink, port.sink = port.sink, None
+        sink = port.let_go()
         port.problem = str(error)
         logger.warning("%s", error)
         trouble = attempt(sink.close) if sink is not None else None

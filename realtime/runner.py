@@ -27,23 +27,23 @@ _PATIENCE = 20.0
 class Runner:
     """The thread that owns the loop.
 
-    wanted: the settings that count now.  taken: told the settings that the loop has, or that it could not take, with why.
-    told: called when `state` or `problem` changes, "state", or an output, "outputs".  All are called without a lock held.
-    photo_face: as in build().
+    offer: the settings to try now.  taken: told that the loop has those that were offered last, or with why not; whether
+    there are more to try.  told: that there is a new loop, "begun", or none any more, "over"; that `state` or `problem` has
+    changed, "state", or an output, "outputs".  All are called without a lock held.  photo_face: as in build().
     """
 
     def __init__(
         self,
         monitor: Monitor,
-        wanted: Callable[[], Settings],
-        taken: Callable[[Settings, str], None],
+        offer: Callable[[], Settings],
+        taken: Callable[[str], bool],
         told: Callable[[str], None],
         photo_face: int | None = None,
     ) -> None:
         self.state: State = "stopped"
         self.problem = ""
         self.loop: Loop | None = None
-        self._monitor, self._wanted, self._taken, self._told, self._photo_face = monitor, wanted, taken, told, photo_face
+        self._monitor, self._offer, self._answer, self._told, self._photo_face = monitor, offer, taken, told, photo_face
         self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._changing = threading.Lock()
         self._parts = ExitStack()
@@ -82,14 +82,15 @@ class Runner:
             self._jobs.put(self._apply)
             return False
         try:
-            if loop.settings != _played(before):
-                self._jobs.put(self._apply)
-                return False
             loop.change(_played(settings))
             self._settings = settings
         finally:
             self._changing.release()
         return True
+
+    def nudge(self) -> None:
+        """Have what is offered tried soon."""
+        self._jobs.put(self._apply)
 
     def say(self, problem: str) -> None:
         """Tell a problem, or with "" that there is none any more."""
@@ -115,13 +116,12 @@ class Runner:
             self._become("running")
             return
         self._become("starting")
-        settings = self._wanted()
-        problem = self._begin(settings)
+        problem = self._begin(self._offer())
         if problem:
             self._monitor.clear()
             self._become("failed", problem)
-        else:
-            self._taken(settings, "")
+        # They stay, whatever came of them: there is nothing to go back to.
+        self._taken()
 
     def _stop(self) -> None:
         self._end()
@@ -130,8 +130,9 @@ class Runner:
 
     def _apply(self) -> None:
         """Bring the loop to what is wanted now."""
-        loop, before, settings = self.loop, self._settings, self._wanted()
+        loop, before, settings = self.loop, self._settings, self._offer()
         if loop is None or before is None or settings == before:
+            self._taken()
             return
         if loop.restarts(_played(settings)):
             self._again(settings, before)
@@ -143,9 +144,13 @@ class Runner:
         self._told("outputs")
         if error is None:
             self._become("running")
-            self._taken(settings, "")
+            self._taken()
         else:
-            self._refuse(settings, error)
+            self._refuse(error)
+
+    def _taken(self, problem: str = "") -> None:
+        if self._answer(problem):
+            self._jobs.put(self._apply)
 
     def _again(self, settings: Settings, before: Settings) -> None:
         """Another loop in place of the one that runs; where that cannot be, the one of before again."""
@@ -153,17 +158,17 @@ class Runner:
         self._end()
         problem = self._begin(settings)
         if not problem:
-            self._taken(settings, "")
+            self._taken()
             return
         worse = self._begin(before)
         self._become("failed" if worse else "running", problem if worse in ("", problem) else f"{problem} {worse}")
-        self._taken(settings, problem)
+        self._taken(problem)
 
-    def _refuse(self, settings: Settings, error: Exception) -> None:
+    def _refuse(self, error: Exception) -> None:
         if not isinstance(error, RealtimeError):
             logger.error("%s", _sentence(error), exc_info=error)
         self._become("running", _sentence(error))
-        self._taken(settings, _sentence(error))
+        self._taken(_sentence(error))
 
     def _begin(self, settings: Settings) -> str:
         """A loop with these settings, running; the problem where that cannot be."""
@@ -178,6 +183,7 @@ class Runner:
         self.loop, self._parts, self._settings = loops[0], parts, settings
         self._running = threading.Thread(target=self._run, args=(loops[0],), name="loop", daemon=True)
         self._running.start()
+        self._told("begun")
         self._become("running")
         self._told("outputs")
         return ""
@@ -211,6 +217,7 @@ class Runner:
         if error is not None:
             logger.warning("%s", _sentence(error))
         self._settings = None
+        self._told("over")
         self._told("outputs")
 
 

@@ -4,35 +4,23 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from realtime import keeping
-from realtime.config import Settings, WindowOutput
+from realtime.config import Settings
+from realtime.consent import agreed, photos, unassigned, without
 from realtime.frame import RealtimeError
-from realtime.history import History, Snapshot, changed
+from realtime.history import History, Plan, Step, changed
+from realtime.listeners import Listeners
 from realtime.meter import Statistics
-from realtime.people import identities
-from realtime.ports import OutputState, Port
+from realtime.ports import OutputState
+from realtime.recorder import Recorder
 from realtime.runner import Runner, State
-from realtime.settings import Key, Keys
+from realtime.seen import FaceState, at, png, seen
+from realtime.settings import Key
 from realtime.sinks.monitor import Monitor
 from realtime.steps import unique
-
-Step = Callable[[Settings], Settings]
-
-
-@dataclass(frozen=True, slots=True)
-class FaceState:
-    """Somebody in the newest frame.
-
-    track: their number.  box: left, top, right, bottom as fractions of the picture.  source: whose face they wear, or None.
-    """
-
-    track: int
-    box: tuple[float, float, float, float]
-    source: str | None
 
 
 class Show:
@@ -47,16 +35,14 @@ class Show:
         self.monitor, self.folder = monitor, folder
         self.config = config or keeping.home()
         self._kept = keeping.read(self.config)
-        self._photos = _named(settings) - set(identities.names())
-        self._history = History(settings)
-        # What the loop is known to have, and the steps since then, which it may refuse.
-        self._good: Snapshot = self._history.snapshot()
-        self._since: list[tuple[Step | None, Keys | None]] = []
+        self._photos = photos(settings)
+        self._plan = Plan(settings)
+        # Numbers of people that were clicked: they mean nothing to the next loop, nor in a file.
         self._clicked: set[int] = set()
-        self._recording: Port | None = None
-        self._listeners: tuple[Callable[[str], None], ...] = ()
+        self._recorder = Recorder(folder)
+        self._listeners = Listeners()
         self._lock = threading.RLock()
-        self._runner = Runner(monitor, lambda: self.settings, self._taken, self._heard, photo_face)
+        self._runner = Runner(monitor, self._offer, self._answer, self._heard, photo_face)
 
     @property
     def state(self) -> State:
@@ -71,17 +57,17 @@ class Show:
     @property
     def settings(self) -> Settings:
         """The settings that count; the loop may still be on its way to them."""
-        return self._history.settings
+        return self._plan.settings
 
     @property
     def undoable(self) -> bool:
         """Whether undo() does something."""
-        return self._history.undoable
+        return self._plan.history.undoable
 
     @property
     def redoable(self) -> bool:
         """Whether redo() does something."""
-        return self._history.redoable
+        return self._plan.history.redoable
 
     def start(self) -> None:
         """Start the loop soon; where it runs, try again what failed of its outputs."""
@@ -103,19 +89,93 @@ class Show:
         `problem` tells why.
         """
         single = isinstance(value, (int, float, str)) and not isinstance(value, bool)
-        return self._step(lambda settings: changed(settings, path, value), tuple(path) if single else None)
+
+        def step(history: History) -> None:
+            history.push(self._agreed(changed(history.settings, path, value)), tuple(path) if single else None)
+
+        return self._do(step)
 
     def replace(self, settings: Settings) -> Settings:
         """Take other settings, as one step; raises RealtimeError."""
-        return self._step(lambda _: settings, None)
+        return self._do(lambda history: history.push(self._agreed(settings)))
 
     def undo(self) -> Settings:
         """Back to the settings before the last step; raises RealtimeError."""
-        return self._turn(self._history.undo)
+        return self._do(lambda history: self._moved(history, history.undo))
 
     def redo(self) -> Settings:
         """Forth to the settings that were undone; raises RealtimeError."""
-        return self._turn(self._history.redo)
+        return self._do(lambda history: self._moved(history, history.redo))
+
+    def forget(self, name: str) -> None:
+        """Let nobody wear a face any more, now or by undoing: its person does not agree any longer."""
+        self._everywhere(lambda settings: without(settings, name))
+        self._runner.nudge()
+
+    def faces(self) -> list[FaceState]:
+        """Everybody in the newest frame; nobody while there is no loop."""
+        loop, view = self._runner.loop, self.monitor.latest
+        return seen(view.frame, loop.wearing) if loop is not None and view is not None else []
+
+    def assign(self, x: float, y: float, source: str | None) -> Settings:
+        """Put a source's face on whoever is at a place of the picture, fractions of it; None: what others get.  Raises RealtimeError."""
+        face = at(self.faces(), x, y)
+        if face is None:
+            raise RealtimeError("Nobody's face is at that place of the picture.")
+        self._clicked.add(face.track)
+        assign = {track: name for track, name in self.settings.swap.assign.items() if track != face.track}
+        return self.change(("swap", "assign"), assign if source is None else assign | {face.track: source})
+
+    def record(self, on: bool) -> Path | None:
+        """Begin or end a recording in `folder`; its file, None where nothing was recorded.  Raises RealtimeError."""
+        if not on:
+            try:
+                return self._recorder.stop()
+            finally:
+                self._listeners.tell("outputs")
+        loop = self._runner.loop
+        if loop is None:
+            raise RealtimeError("Nothing is running that could be recorded; start it first.")
+        path = self._recorder.start(loop)
+        self._listeners.tell("outputs")
+        return path
+
+    @property
+    def recording(self) -> Path | None:
+        """The file that is being recorded."""
+        return self._recorder.path
+
+    def snapshot_png(self) -> bytes:
+        """The newest picture as it leaves the machine, with the label, as a PNG file; raises RealtimeError."""
+        view = self.monitor.latest
+        if view is None:
+            raise RealtimeError("There is no picture yet; start the loop first.")
+        return png(view.shown)
+
+    def save(self) -> Path:
+        """Write the settings into `config`, comments kept; the file.  Raises RealtimeError."""
+        settings = unassigned(self.settings, self._clicked)
+        keeping.save(self.config, settings, self._kept)
+        self._kept = settings
+        return self.config
+
+    def presets(self) -> list[str]:
+        """The names of all presets; raises RealtimeError."""
+        return keeping.presets()
+
+    def save_preset(self, name: str) -> None:
+        """Keep how faces look now under a name; raises RealtimeError."""
+        keeping.save_preset(name, self.settings)
+        self._listeners.tell("presets")
+
+    def apply_preset(self, name: str) -> Settings:
+        """Take a preset, as one step; raises RealtimeError."""
+        return self._do(lambda history: history.push(self._agreed(keeping.preset(name, history.settings))))
+
+    def remove_preset(self, name: str) -> None:
+        """Delete a preset; raises RealtimeError."""
+        keeping.remove_preset(name)
+        self._listeners.tell("presets")
 
     def statistics(self) -> Statistics | None:
         """The loop's figures now; None while there is no loop."""
@@ -127,106 +187,71 @@ class Show:
         loop = self._runner.loop
         if loop is not None:
             return [state for state in loop.ports.states() if state.kind != "none"]
-        kinds = [output.kind for output in self.settings.outputs if not isinstance(output, WindowOutput) and output.kind != "none"]
+        kinds = [output.kind for output in self.settings.outputs if output.kind not in ("window", "none")]
         return [OutputState(name, kind, "off") for name, kind in zip(unique(kinds), kinds, strict=True)]
 
     def listen(self, callback: Callable[[str], None]) -> Callable[[], None]:
-        """Have a function told, in whatever thread, what changed: state, settings, outputs, sources or presets.
+        """Tell a function, in whatever thread, what changed: state, settings, outputs, sources, presets; until what this gives is called."""
+        return self._listeners.add(callback)
 
-        The function that this gives ends it.
-        """
+    def _do(self, step: Step) -> Settings:
         with self._lock:
-            self._listeners += (callback,)
-
-        def remove() -> None:
-            with self._lock:
-                self._listeners = tuple(other for other in self._listeners if other is not callback)
-
-        return remove
-
-    def tell(self, event: str) -> None:
-        """Tell everybody who listens."""
-        for listener in self._listeners:
-            listener(event)
-
-    def _step(self, step: Step, value: Keys | None) -> Settings:
-        with self._lock:
-            wanted = step(self.settings)
-            self._check(wanted)
-            if wanted == self.settings:
-                return wanted
             before = self.settings
-            self._history.push(wanted, value)
-            self._since.append((step, value))
-            self._submit()
-        self._told_of(before)
-        return self.settings
-
-    def _turn(self, turn: Callable[[], bool]) -> Settings:
-        with self._lock:
-            before, snapshot = self.settings, self._history.snapshot()
-            if not turn():
+            self._plan.do(step)
+            if self.settings == before:
                 return before
             try:
-                self._check(self.settings)
+                if self._runner.change(self.settings):
+                    self._plan.settle()
             except RealtimeError:
-                self._history.back(snapshot)
+                self._plan.take_back()
                 raise
-            self._since.append((None, None))
-            self._submit()
-        self._told_of(before)
+        self._compared(before)
         return self.settings
 
-    def _submit(self) -> None:
-        """Hand the settings to the loop; raises RealtimeError, with those of before back."""
-        try:
-            done = self._runner.change(self.settings)
-        except RealtimeError:
-            self._history.back(self._good)
-            self._since.clear()
-            raise
-        if done:
-            self._good = self._history.snapshot()
-            self._since.clear()
-
-    def _taken(self, settings: Settings, problem: str) -> None:
-        """The loop has taken settings, or could not."""
-        before = self.settings
+    def _offer(self) -> Settings:
         with self._lock:
-            if not problem:
-                if settings == self.settings:
-                    self._good = self._history.snapshot()
-                    self._since.clear()
-                return
-            later = self._since if self.settings != settings else []
-            self._history.back(self._good)
-            self._since = []
-        for step, value in later:
-            # Whatever was asked for since stays wanted; the step that failed fails again, or changes nothing.
-            if step is not None and before != settings:
-                pass
-        self._told_of(before)
+            return self._plan.offer()
 
-    def _check(self, wanted: Settings) -> None:
-        """Raise RealtimeError for a source who is not enrolled: consent is given there, and photos are nobody's to name here."""
-        known = identities.names()
-        for name in sorted(_named(wanted) - _named(self.settings) - self._photos):
-            if name not in known:
-                hint = f"enrolled: {', '.join(known)}." if known else "nobody is enrolled yet."
-                raise RealtimeError(f"Nobody named {name} is enrolled; {hint}")
+    def _answer(self, problem: str) -> bool:
+        with self._lock:
+            before = self.settings
+            more = self._plan.refuse() if problem else self._plan.accept()
+        self._compared(before)
+        return more
 
-    def _told_of(self, before: Settings) -> None:
+    def _everywhere(self, change: Callable[[Settings], Settings]) -> None:
+        with self._lock:
+            before = self.settings
+            self._plan.everywhere(change)
+        self._compared(before)
+
+    def _moved(self, history: History, move: Callable[[], None]) -> None:
+        before = history.settings
+        move()
+        agreed(history.settings, before, self._photos)
+
+    def _agreed(self, wanted: Settings) -> Settings:
+        return agreed(wanted, self.settings, self._photos)
+
+    def _compared(self, before: Settings) -> None:
         if before != self.settings:
-            self.tell("settings")
-            if _named(before) != _named(self.settings):
-                self.tell("sources")
+            self._listeners.tell("settings")
+            if before.swap != self.settings.swap:
+                self._listeners.tell("sources")
 
     def _heard(self, event: str) -> None:
-        self.tell(event)
-
-
-def _named(settings: Settings) -> set[str]:
-    return {*settings.swap.sources, *settings.swap.assign.values()}
+        if event == "over":
+            self._recorder.over()
+            if self._clicked:
+                self._everywhere(lambda settings: unassigned(settings, self._clicked))
+                self._clicked.clear()
+        elif event == "begun" and self._runner.loop is not None:
+            self._runner.say(self._recorder.resume(self._runner.loop))
+        elif event != "begun":
+            self._listeners.tell(event)
+            if event == "outputs" and (trouble := self._recorder.trouble()):
+                self._runner.say(trouble)
 
 
 __all__ = ["FaceState", "OutputState", "Show"]

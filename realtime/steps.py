@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from threading import Thread
 from typing import TypeVar
 
 from realtime.frame import Frame, Sink, Source, Stage
@@ -157,6 +158,7 @@ class Exit:
     """
 
     outlets: tuple[Outlet, ...] = ()
+    thread: Thread | None = None
 
     def __init__(
         self, name: str, sink: Sink, keep: bool, trace: Trace | None = None, failed: Callable[[Exception], None] | None = None

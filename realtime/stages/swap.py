@@ -28,7 +28,7 @@ class Swap:
     `settings` may be replaced at any time; names in it that have no engine are refused by ValueError, for wear() brings
     engines.  `effort` may be replaced too.
     engines: one for each source, all of one kind.  default: the source where the settings name none; None: nobody is swapped then.
-    drawn: patches made so far.  wearing: source by track, of whom the newest frame shows with a patch.
+    drawn: patches made so far.  wearing: source by track, of who is to wear one in the newest frame.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class Swap:
         wanted = self._with_newcomers(frame, self._choose(frame, settings))
         faces = tuple(self._face(frame, face, wanted.get(i), settings) for i, face in enumerate(frame.faces))
         self._worn |= any(face.patch is not None for face in faces)
-        self.wearing = {face.track: wanted[i] for i, face in enumerate(faces) if face.patch is not None and face.track is not None}
+        self.wearing = {face.track: wanted[i] for i, face in enumerate(faces) if i in wanted and face.track is not None}
         gone = self._worn and not frame.faces and not frame.card
         if gone and settings.on_gone != "show" and (self.cover_gone or settings.on_gone == "cover"):
             height, width = frame.image.shape[:2]
