@@ -1,0 +1,201 @@
+"""Link: one visitor's WebRTC connection; pictures come in, packets of finished ones go out, and what the line says of itself."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
+from aiortc.exceptions import InvalidAccessError, InvalidStateError, OperationError
+from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
+from aiortc.rtp import (
+    RTCP_PSFB_APP,
+    RTCP_PSFB_FIR,
+    RTCP_PSFB_PLI,
+    RtcpPsfbPacket,
+    RtcpRrPacket,
+    RtcpSrPacket,
+    unpack_remb_fci,
+)
+
+from realtime.calls.assembly import Assembly
+from realtime.frame import RealtimeError
+
+logger = logging.getLogger(__name__)
+
+# So many encoded pictures may wait to be sent; a later one is not even made.
+_WAITING = 2
+_CODECS = ("video/H264", "video/VP8")
+_CANDIDATES = 60
+_REFUSALS = (InvalidAccessError, InvalidStateError, OperationError)
+
+
+class Outgoing(MediaStreamTrack):
+    """The track of encoded pictures that go back; each is sent as soon as it is there."""
+
+    kind = "video"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._packets: asyncio.Queue[Any] = asyncio.Queue()
+
+    @property
+    def full(self) -> bool:
+        """Whether what was made is still not sent; safe from any thread."""
+        return self._packets.qsize() >= _WAITING
+
+    def push(self, packet: Any) -> None:
+        """Send a packet; in the event loop."""
+        self._packets.put_nowait(packet)
+
+    async def recv(self) -> Any:
+        """The next packet; raises MediaStreamError when the track has ended."""
+        if self.readyState != "live":
+            raise MediaStreamError
+        return await self._packets.get()
+
+
+@dataclass
+class Line:
+    """What the other side reported lately.
+
+    loss: 0..1, the worst since it was looked at.  estimate: bits a second it believes in.  trip: seconds.  sent: bytes so far.
+    key: it needs a whole picture.
+    """
+
+    loss: float = 0.0
+    estimate: float | None = None
+    trip: float | None = None
+    sent: int = 0
+    key: bool = False
+
+
+class Link:
+    """The connection to one browser; everything but `push` and `line.key` belongs to its event loop.
+
+    arrived: told each decoded picture (av.VideoFrame) and when it came.  gone: told once, with the reason.
+    """
+
+    def __init__(self, arrived: Callable[[Any, float], None], gone: Callable[[str], None]) -> None:
+        self._arrived, self._gone = arrived, gone
+        self._loop = asyncio.get_running_loop()
+        # Without servers: nobody outside is asked for addresses.
+        self._peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        self._track = Outgoing()
+        self._sender: RTCRtpSender | None = None
+        self._channel: Any = None
+        self._reading: asyncio.Task[None] | None = None
+        self.line = Line()
+        self.codec = ""
+
+    @property
+    def full(self) -> bool:
+        """Whether the line is behind, so that a picture made now would only wait."""
+        return self._track.full
+
+    async def answer(self, sdp: str, kind: str) -> tuple[str, str]:
+        """Take the browser's offer; the answer's (sdp, type).  Raises RealtimeError for an offer that is none."""
+        if kind != "offer" or sdp.count("\nm=video ") != 1 or sdp.count("a=candidate") > _CANDIDATES:
+            raise RealtimeError("The browser's offer has to have one video; reload the page.")
+        # Before the offer is read: what both know is put in this order then.
+        known = RTCRtpSender.getCapabilities("video").codecs
+        video = self._peer.addTransceiver(self._track, "sendrecv")
+        video.setCodecPreferences([codec for name in (*_CODECS, "video/rtx") for codec in known if codec.mimeType == name])
+        self._listen(video.sender)
+        self._prompt(video.receiver)
+        self._peer.on("connectionstatechange", self._changed)
+        self._peer.on("datachannel", self._opened)
+        self._peer.on("track", self._began)
+        self._sender = video.sender
+        try:
+            await self._peer.setRemoteDescription(RTCSessionDescription(sdp, kind))
+            await self._peer.setLocalDescription(await self._peer.createAnswer())
+        except (ValueError, KeyError, IndexError, TypeError, AttributeError, AssertionError, *_REFUSALS) as error:
+            raise RealtimeError("The browser's offer cannot be read, or it has no video in H.264 or VP8; reload the page.") from error
+        local = self._peer.localDescription
+        self.codec = "H264" if _first(local.sdp) == "H264" else "VP8"
+        return local.sdp, local.type
+
+    def push(self, packet: Any) -> None:
+        """Send an encoded picture; from any thread."""
+        self._loop.call_soon_threadsafe(self._track.push, packet)
+
+    def tell(self, **facts: Any) -> None:
+        """Send facts to the page, where it has opened a data channel."""
+        if self._channel is not None and self._channel.readyState == "open":
+            self._channel.send(json.dumps(facts))
+
+    async def look(self) -> Line:
+        """What is known of the line now; the worst loss counts anew from here."""
+        if self._sender is not None:
+            for report in (await self._sender.getStats()).values():
+                if report.type == "remote-inbound-rtp":
+                    self.line.trip = report.roundTripTime
+                elif report.type == "outbound-rtp":
+                    self.line.sent = report.bytesSent
+        seen = Line(self.line.loss, self.line.estimate, self.line.trip, self.line.sent)
+        self.line.loss = 0.0
+        return seen
+
+    async def close(self) -> None:
+        """End the connection; may be called again."""
+        if self._reading is not None:
+            self._reading.cancel()
+        self._track.stop()
+        await self._peer.close()
+
+    async def _read(self, track: Any) -> None:
+        try:
+            while True:
+                frame = await track.recv()
+                self._arrived(frame, time.perf_counter())
+        except MediaStreamError:
+            self._gone("the browser ended its video")
+
+    def _changed(self) -> None:
+        if self._peer.connectionState in ("failed", "closed"):
+            self._gone("the connection broke off" if self._peer.connectionState == "failed" else "the connection was closed")
+
+    def _began(self, track: Any) -> None:
+        if track.kind == "video" and self._reading is None:
+            self._reading = asyncio.ensure_future(self._read(track))
+
+    def _opened(self, channel: Any) -> None:
+        self._channel = channel
+
+    def _listen(self, sender: Any) -> None:
+        """Hear what the browser reports of our packets, before aiortc does with it what it does."""
+        handle = sender._handle_rtcp_packet
+
+        async def hear(packet: Any) -> None:
+            if isinstance(packet, (RtcpRrPacket, RtcpSrPacket)):
+                ours = [report.fraction_lost / 256 for report in packet.reports if report.ssrc == sender._ssrc]
+                self.line.loss = max([self.line.loss, *ours])
+            elif isinstance(packet, RtcpPsfbPacket) and packet.fmt in (RTCP_PSFB_FIR, RTCP_PSFB_PLI):
+                self.line.key = True
+            elif isinstance(packet, RtcpPsfbPacket) and packet.fmt == RTCP_PSFB_APP and packet.fci[:4] == b"REMB" and len(packet.fci) >= 8:
+                self.line.estimate = float(unpack_remb_fci(packet.fci)[0])
+            await handle(packet)
+
+        sender._handle_rtcp_packet = hear
+
+    @staticmethod
+    def _prompt(receiver: Any) -> None:
+        """Pictures are passed on when they are whole; where a later aiortc has no such place, it goes on as it does."""
+        if hasattr(receiver, "_RTCRtpReceiver__jitter_buffer"):
+            receiver._RTCRtpReceiver__jitter_buffer = Assembly()
+
+
+def _first(sdp: str) -> str:
+    """The name of the codec that an answer prefers."""
+    video = sdp.partition("m=video ")[2]
+    payload = video.split()[2]
+    return next((line.partition(" ")[2].partition("/")[0] for line in video.splitlines() if line.startswith(f"a=rtpmap:{payload} ")), "")
+
+
+__all__ = ["Line", "Link", "Outgoing"]
