@@ -64,11 +64,11 @@ class HlsOutput(Part):
     folder: str = Field(description="Where the pieces go")
     seconds: float = Field(2.0, ge=0.5, le=20, description="Length of a piece")
     keep: int = Field(6, ge=2, le=10000, description="So many pieces, older ones are deleted")
-    encoder: Encoder = "auto"
+    encoder: Encoder = Field("auto", description="auto: the hardware's where it works")
     bitrate: float = Field(4.0, ge=0.1, le=100, description="Megabits a second")
-    fps: float | None = Field(None, gt=0, le=240)
-    width: int | None = Field(None, ge=16, le=7680)
-    height: int | None = Field(None, ge=16, le=4320)
+    fps: float | None = Field(None, gt=0, le=240, title="Frame rate", description="Empty: the input's")
+    width: int | None = Field(None, ge=16, le=7680, description="Empty: the input's")
+    height: int | None = Field(None, ge=16, le=4320, description="Empty: the input's")
     audio: bool = Field(True, description="With the microphone of the section audio")
 
 
@@ -89,9 +89,6 @@ class NoOutput(Part):
 Output = Annotated[
     VirtualCameraOutput | WindowOutput | RecordingOutput | StreamOutput | HlsOutput | FaceOutput | NoOutput, Field(discriminator="kind")
 ]
-
-FILES = (RecordingOutput, FaceOutput)
-"""Outputs that keep every frame in files: somebody wished for them, they cannot be made again, and nobody waits for them."""
 
 FILES = (RecordingOutput, FaceOutput)
 """Outputs that keep every frame in files: somebody wished for them, they cannot be made again, and nobody waits for them."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import secrets
 import socket
 import webbrowser
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from models import folders
 from realtime.config import Settings
@@ -16,6 +17,11 @@ from realtime.frame import RealtimeError
 from realtime.machine.home import expanded
 from realtime.studio.access import Access, is_loopback
 from realtime.studio.certificate import own_address, own_certificate, private
+
+if TYPE_CHECKING:
+    from realtime.show import Show
+    from realtime.studio.app import Studio
+    from realtime.studio.serving import Hosted
 
 _SHORTEST = 12
 
@@ -36,13 +42,45 @@ class Wish:
     open: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class House:
+    """Everything that runs while a studio is open.  links: lines that say what to open; the first is the page."""
+
+    hosted: Hosted
+    listener: socket.socket
+    show: Show
+    studio: Studio
+    access: Access
+    links: tuple[str, ...]
+
+
 def host(settings: Settings, wish: Wish, config: Path | None, folder: Path, say: Callable[[str], None]) -> None:
     """Serve the studio until Ctrl-C or SIGTERM; the loop starts at once.
 
     config: where the settings came from and are saved to.  folder: for recordings, made where it is missing.  say: takes
     lines for the terminal.  Raises RealtimeError.
     """
-    from realtime.studio.serving import bind, check_certificate, serve, server
+    from realtime.studio.serving import serve
+
+    with opened(settings, wish, config, folder) as house:
+
+        def ready() -> None:
+            for line in house.links:
+                say(line)
+            house.show.start()
+            if wish.open:
+                webbrowser.open(house.links[0].split()[-1])
+
+        serve(house.hosted, house.listener, house.studio.toggle, ready)
+
+
+@contextmanager
+def opened(settings: Settings, wish: Wish, config: Path | None, folder: Path) -> Iterator[House]:
+    """A studio that is ready to serve, its loop not started yet; on the way out everything closes.  Raises RealtimeError."""
+    from realtime.show import Show
+    from realtime.sinks.monitor import Monitor
+    from realtime.studio.app import Studio
+    from realtime.studio.serving import bind, check_certificate, server
 
     _check(wish)
     loopback = is_loopback(wish.host)
@@ -57,12 +95,6 @@ def host(settings: Settings, wish: Wish, config: Path | None, folder: Path, say:
             check_certificate(certificate, key)
         access = Access(_token(wish, loopback), listener.getsockname()[1], loopback, certificate is not None)
         place = _folder(folder)
-        lines = links(access, wish.host)
-
-        from realtime.show import Show
-        from realtime.sinks.monitor import Monitor
-        from realtime.studio.app import Studio
-
         monitor = Monitor()
         parts.callback(monitor.close)
         show = Show(settings, monitor, config, place)
@@ -70,15 +102,7 @@ def host(settings: Settings, wish: Wish, config: Path | None, folder: Path, say:
         studio = Studio(show, monitor, access, place)
         parts.callback(studio.close)
         hosted = server(studio.app, studio.end, certificate, key)
-
-        def ready() -> None:
-            for line in lines:
-                say(line)
-            show.start()
-            if wish.open:
-                webbrowser.open(lines[0].split()[-1])
-
-        serve(hosted, listener, studio.toggle, ready)
+        yield House(hosted, listener, show, studio, access, tuple(links(access, wish.host)))
 
 
 def links(access: Access, host: str) -> list[str]:
