@@ -2,10 +2,11 @@
 
 import { ask } from "./api.js";
 import { merge, state } from "./store.js";
-import { inform, wrong } from "./messages.js";
+import { wrong } from "./messages.js";
 
 const KINDS = ["state", "settings", "outputs", "sources", "presets", "faces"];
 const PATIENCE = 8000;
+const LINES = 100;
 let events = null;
 let heard = 0;
 let wait = 500;
@@ -57,8 +58,8 @@ function listen() {
   }
   mine.addEventListener("log", (event) => {
     const { level, text } = JSON.parse(event.data);
-    if (["warning", "error", "critical"].includes(String(level).toLowerCase())) wrong(text);
-    else inform(text);
+    if (["warning", "error", "critical"].includes(level)) wrong(text);
+    merge({ log: [...state.log, { level, text, time: new Date() }].slice(-LINES) });
   });
 }
 

@@ -18,7 +18,7 @@ export function page() {
   const made = make("section", {},
     make("div", { class: "title" }, make("h2", {}, "Camera"), again), cameras, hints.camera,
     make("div", { class: "title" }, make("h2", {}, "Input and outputs")), hints.air,
-    sections((name) => SECTIONS.includes(name)), machine);
+    sections((name) => SECTIONS.includes(name)), machine, log());
   let asked = false;
   on(["connected"], ({ connected }) => {
     if (connected && !asked) look(cameras, hints);
@@ -66,13 +66,20 @@ function hint({ name, state: how, text, fix }) {
 }
 
 function cure(fix) {
-  const copy = button("save", "Copy", async () => {
+  const copy = make("button", { type: "button", class: "link", onclick: async () => {
     try {
       await navigator.clipboard.writeText(fix);
       inform("Copied.");
     } catch {
       wrong("The browser does not let this page copy; mark the text instead.");
     }
-  }, { kind: "link", text: "Copy" });
+  } }, "Copy");
   return make("p", { class: "cure" }, make("code", {}, fix), copy);
+}
+
+// What the loop said since this page was opened, the newest first.
+function log() {
+  const lines = make("ol", { class: "log" });
+  on(["log"], (known) => fill(lines, ...known.log.toReversed().map(({ level, text, time }) => make("li", { "data-level": level }, make("time", {}, time.toLocaleTimeString()), ` ${text}`))));
+  return make("details", { class: "section" }, make("summary", {}, icon("down"), make("span", {}, make("b", {}, "Log"), make("small", {}, "what the loop said"))), lines);
 }

@@ -35,7 +35,8 @@ function take(figures) {
   charts.latency.add([number(p50), number(p95)], shown(p50, 0), p95 === undefined || p95 === null ? "" : `95 % under ${shown(p95, 0)}`);
   charts.drops.add([rate], shown(rate, 0), `${lost} in all`);
   quality.textContent = figures.quality ? `quality ${figures.quality.now}` : "";
-  times(figures.stages ?? []);
+  // What takes no time is no news.
+  times((figures.stages ?? []).filter(({ ms }) => ms >= 0.05));
 }
 
 function times(list) {

@@ -90,7 +90,7 @@ function say({ loop, connected, settings }) {
   // Written only when it differs: each writing is read aloud.
   if (shown.lastElementChild.textContent !== text) shown.lastElementChild.textContent = text;
   const problem = document.getElementById("problem");
-  const sentence = !connected ? "The Studio does not answer; trying again." : loop.problem || "";
+  const sentence = connected ? loop.problem || "" : "";
   if (problem.textContent !== sentence) problem.textContent = sentence;
   problem.hidden = !sentence;
   document.title = connected && loop.state === "running" ? "● swapcam Studio" : "swapcam Studio";

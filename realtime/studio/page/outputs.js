@@ -12,8 +12,9 @@ const WORDS = { "on air": "on air", waiting: "waiting", off: "off", failed: "fai
 /** Show the outputs, and keep their states. */
 export function begin() {
   const list = document.getElementById("outputs");
-  on(["outputs", "connected", "loop"], ({ outputs, loop, connected }) => {
+  on(["outputs", "connected", "loop", "settings"], ({ outputs, loop, connected, settings }) => {
     const going = connected && loop.state === "running";
+    if (!settings) return;
     const cards = (outputs ?? []).map((output) => card(output, going));
     fill(list, ...(cards.length ? cards : [nothing()]));
   });

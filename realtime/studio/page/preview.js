@@ -130,8 +130,9 @@ export class Preview {
   leave(peer, id) {
     if (!peer) return;
     peer.onconnectionstatechange = null;
-    peer.close();
-    if (id) ask("DELETE", at`/api/preview/${id}`).catch(() => {});
+    // Said before it is done: a peer that vanishes is forgotten there, and would no longer be found.
+    const said = id ? ask("DELETE", at`/api/preview/${id}`) : Promise.resolve();
+    said.catch(() => {}).finally(() => peer.close());
   }
 }
 

@@ -50,7 +50,7 @@ function folded({ name, title, help, controls }) {
   const count = make("em", {});
   const body = make("div", { class: "rows" }, ...controls.map(bound));
   // A section of one control has its name already.
-  if (controls.length === 1 && controls[0].path.length === 1) body.firstChild.dataset.only = body.firstChild.dataset.wide;
+  if (controls.length === 1 && controls[0].path.length === 1) body.firstChild.dataset.only = true;
   const made = make("details", { class: "section", "data-name": name },
     make("summary", {}, icon("down"), make("span", {}, make("b", {}, title), help ? make("small", {}, help) : null), count), body);
   made.open = kept(`section.${name}`, name === "outputs");

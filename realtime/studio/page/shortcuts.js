@@ -22,7 +22,7 @@ export function help() {
   if (document.querySelector("dialog[open]")) return;
   const rows = table.filter(([, words]) => words).map(([key, words]) => make("tr", {}, make("th", { scope: "row" }, ...key.split("+").map((part) => make("kbd", {}, part === "Ctrl" && apple() ? "⌘" : part))), make("td", {}, words)));
   const box = make("input", { type: "checkbox", role: "switch", id: "single-keys", checked: kept("keys", true), onchange: () => keep("keys", box.checked) });
-  show("Shortcuts", "small", make("table", { class: "keys" }, make("tbody", {}, ...rows)),
+  show("Shortcuts", "small", make("div", {}, make("table", { class: "keys" }, make("tbody", {}, ...rows))),
     make("label", { class: "switch", for: "single-keys" }, make("span", {}, "Single letters without Ctrl do something"), box));
 }
 

@@ -15,6 +15,7 @@ export function page(more) {
   const gallery = make("ul", { class: "gallery", "aria-label": "Faces" });
   const note = make("p", { class: "note" });
   on(["sources", "settings", "loop"], ({ sources, settings }) => {
+    if (!settings) return;
     const shown = tiles(sources, settings);
     fill(gallery, ...shown.map(tile), adding(shown.length));
     note.textContent = shown.length ? "Press a face to wear it. Press a face in the preview to give it to one person only." : "";
@@ -82,15 +83,16 @@ async function remove(name) {
 function swapSwitch() {
   const box = make("input", { type: "checkbox", role: "switch", id: "swap-switch", onchange: toggleSwap });
   const text = make("small", {});
-  on(["settings", "sources"], ({ settings }) => {
-    const enabled = settings?.swap.enabled ?? true;
-    const dressed = (settings?.swap.sources ?? []).length > 0;
+  const made = make("label", { class: "swap", for: "swap-switch" }, make("span", {}, make("b", {}, "Swap faces"), text), box);
+  on(["settings"], ({ settings }) => {
+    box.disabled = !settings;
+    if (!settings) return;
+    const { enabled } = settings.swap;
+    const dressed = settings.swap.sources.length > 0;
     box.checked = enabled;
-    box.parentElement?.setAttribute("data-warn", !enabled || !dressed);
+    made.dataset.warn = !enabled || !dressed;
     text.textContent = !dressed ? "No face is chosen: your own face is shown." : enabled ? "Others see the face below." : "Off: others see your own face.";
   });
-  const made = make("label", { class: "swap", for: "swap-switch" }, make("span", {}, make("b", {}, "Swap faces"), text), box);
-  made.dataset.warn = box.parentElement?.dataset.warn ?? false;
   return made;
 }
 

@@ -6,7 +6,7 @@ const listeners = [];
 export const state = {
   connected: false, version: "", loop: { state: "starting", problem: "" }, settings: null, controls: [],
   history: { undo: false, redo: false }, config: "", presets: [], sources: [], outputs: [], faces: [], recording: null,
-  figures: null, call: { visitors: 0, limit: 0 }, folder: "",
+  figures: null, call: { visitors: 0, limit: 0 }, folder: "", log: [],
 };
 
 /** Call `tell` with the state now and whenever one of the keys was set. */

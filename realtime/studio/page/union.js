@@ -68,7 +68,7 @@ export function entries(control, set) {
   const shape = { variants: control.variants ?? [{ kind: "", title: label, controls: control.entry, required: control.required }], path };
   const one = (label.endsWith("s") ? label.slice(0, -1) : label).toLowerCase();
   const rows = make("ul", { class: "entries" });
-  const field = make("button", { type: "button", class: "outlined add", onclick: () => begin() }, `Add ${/^[aeiou]/.test(one) ? "an" : "a"} ${one}`);
+  const field = make("button", { type: "button", class: "outlined", onclick: () => begin() }, `Add ${/^[aeiou]/.test(one) ? "an" : "a"} ${one}`);
   let values = [];
   let cards = [];
 
