@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +17,8 @@ from fastapi.responses import JSONResponse
 from pydantic import Field
 from starlette.exceptions import HTTPException as PlainHTTPException
 
+from realtime.calls.calls import Calls
+from realtime.calls.routes import routes as call_routes
 from realtime.frame import RealtimeError
 from realtime.show import Show
 from realtime.sinks.monitor import Monitor
@@ -56,6 +60,8 @@ class Studio:
         self._people, self._enrolments, self._controls = People(), Enrolments(), controls()
         self._pictures = Pictures(monitor, lambda: show.settings.blend)
         self._peers = Peers(self._pictures)
+        self._calls = Calls(lambda: show.settings)
+        self._loop: asyncio.AbstractEventLoop | None = None
         self.events = Events(
             {
                 "state": lambda: state.loop(show),
@@ -81,7 +87,7 @@ class Studio:
     async def end(self) -> None:
         """End every answer that has no end of its own, and every peer."""
         self.events.close()
-        await self._peers.close_all()
+        await asyncio.gather(self._peers.close_all(), self._calls.close_all())
         self._pictures.close()
 
     def close(self) -> None:
@@ -92,20 +98,28 @@ class Studio:
             forget()
         self._enrolments.close()
 
+    @asynccontextmanager
+    async def _begun(self, _: FastAPI) -> AsyncIterator[None]:
+        self._loop = asyncio.get_running_loop()
+        self.events.attach(self._loop)
+        yield
+
     def _heard(self, event: str) -> None:
         self.events.tell(event)
-        if event == "settings":
-            # Whom everybody wears is one of the settings.
-            self.events.tell("sources")
+        if event == "settings" and self._loop is not None:
+            # The server may have ended, and every visitor with it.
+            with suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(lambda: self._calls.change(self.show.settings))
 
     def _routes(self) -> FastAPI:
-        app = FastAPI(title="swapcam studio", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+        app = FastAPI(title="swapcam studio", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False, lifespan=self._begun)
         _sentences(app)
         app.include_router(steering_routes(self.show, self._whole))
         app.include_router(event_routes(self.events))
         app.include_router(people_routes(self.show, self._people, self._enrolments, self.events.tell))
         app.include_router(machine_routes())
         app.include_router(_preview_routes(self._peers))
+        app.include_router(call_routes(self._calls))
         app.include_router(page_routes(lambda: tuple(page.path for page in self.show.settings.overlay.pages), self._pictures))
         return app
 
@@ -114,22 +128,21 @@ class Studio:
         return {**state.figures(show.statistics()), "outputs": state.outputs(show), "faces": state.faces(show), "call": self._call()}
 
     def _call(self) -> dict[str, int]:
-        return {"visitors": 0, "limit": self.show.settings.call.visitors}
+        return {"visitors": len(self._calls), "limit": self._calls.limit}
 
     def _whole(self) -> dict[str, Any]:
         show = self.show
-        recording = getattr(show, "recording", None)
         return {
             "version": _version(),
             "loop": state.loop(show),
             **state.settings(show),
             "controls": self._controls,
-            "config": show.config.name if getattr(show, "config", None) else "config.yaml",
+            "config": show.config.name,
             "presets": show.presets(),
             "sources": self._people.list(show.settings),
             "outputs": state.outputs(show),
             "faces": state.faces(show),
-            "recording": recording.name if isinstance(recording, Path) else recording,
+            "recording": show.recording.name if show.recording else None,
             "figures": self._figures(),
             "call": self._call(),
             "folder": str(self._folder),

@@ -35,6 +35,10 @@ class Events:
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
 
+    def attach(self, loop: asyncio.AbstractEventLoop) -> None:
+        """The server's loop, before anything can be told."""
+        self._loop = loop
+
     def tell(self, name: str) -> None:
         """Something of that name has changed; from any thread."""
         if name in self._read:
@@ -49,7 +53,6 @@ class Events:
         """What a new page gets to hear, as text of the protocol; raises HTTPException 503 where too many listen."""
         if len(self._listeners) >= _LIMIT or self._closed:
             raise HTTPException(503, f"{_LIMIT} pages listen already; close one of them.", {"retry-after": "5"})
-        self._loop = asyncio.get_running_loop()
         listener = _Listener()
         self._listeners.add(listener)
         if not self._tasks:

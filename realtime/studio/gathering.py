@@ -66,8 +66,8 @@ def people_routes(show: Show, people: People, enrolments: Enrolments, changed: C
 
     @router.delete("/sources/{name}")
     def remove(name: str) -> dict[str, bool]:
-        if name in (*show.settings.swap.sources, *show.settings.swap.assign.values()):
-            raise HTTPException(409, f"{name} is in use; choose another face first.")
+        # First off everybody's face, undoing included; then there is nobody left to put it on.
+        show.forget(name)
         identities.remove(name)
         changed("sources")
         return {"done": True}

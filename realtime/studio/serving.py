@@ -133,7 +133,7 @@ def server(app: Any, ending: Callable[[], Awaitable[None]], certificate: Path | 
         app,
         http=connections,
         ws="none",
-        lifespan="off",
+        lifespan="on",
         access_log=False,
         log_config=None,
         log_level="warning",
