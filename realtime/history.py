@@ -167,8 +167,7 @@ class Plan:
 
 def changed(settings: Settings, path: Sequence[Key], value: Any) -> Settings:
     """The settings with one value replaced, checked as --set is; raises RealtimeError."""
-    data: dict[Key, Any] = {**settings.model_dump(mode="json")}
-    draft = Draft(data)
+    draft = Draft(settings.model_dump(mode="json"))
     keys: list[Key] = []
     here: Any = draft.data
     for key in path:

@@ -13,7 +13,7 @@ from models import folders
 from realtime.config import Settings
 from realtime.frame import RealtimeError
 from realtime.people.identities import check_name
-from realtime.settings import Draft, Key, load
+from realtime.settings import Draft, load
 
 _NEW = "# Settings of swapcam: what differs from the defaults.  swapcam run --config FILE takes them too.\n"
 _PRESET = "# A preset of swapcam: what differs from the defaults.\n"
@@ -184,8 +184,7 @@ def _alike(now: Any, value: Any) -> bool:
 
 def _write(path: Path, text: str, data: Mapping[str, Any]) -> None:
     """Put a settings file in place in one step, once it is sure to say what it should; raises RealtimeError."""
-    draft: dict[Key, Any] = {**data}
-    expected = Draft(draft).check()
+    expected = Draft(dict(data)).check()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         number, name = tempfile.mkstemp(prefix=".", suffix=".part", dir=path.parent)

@@ -34,7 +34,7 @@ _Loader.yaml_implicit_resolvers = {
 class Draft:
     """Settings on their way: plain data, and for each key the place where somebody wrote it."""
 
-    data: dict[Key, Any] = field(default_factory=dict)
+    data: dict[Any, Any] = field(default_factory=dict)
     places: dict[Keys, str] = field(default_factory=dict)
 
     def put(self, keys: Keys, value: Any, place: str) -> None:

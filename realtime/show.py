@@ -191,7 +191,7 @@ class Show:
         return [OutputState(name, kind, "off") for name, kind in zip(unique(kinds), kinds, strict=True)]
 
     def listen(self, callback: Callable[[str], None]) -> Callable[[], None]:
-        """Tell a function, in whatever thread, what changed: state, settings, outputs, sources, presets; until what this gives is called."""
+        """Tell a function, in any thread, what changed (state, settings, outputs, sources, presets), until what this gives is called."""
         return self._listeners.add(callback)
 
     def _do(self, step: Step) -> Settings:
