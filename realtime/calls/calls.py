@@ -39,7 +39,7 @@ class Answer:
 
 
 class Calls:
-    """Everybody who visits; made in any thread, all else belongs to one event loop.
+    """Everybody who visits; made in any thread, what waits belongs to one event loop.
 
     settings: asked for at each new visitor.  Models open with the first visitor, in a thread of their own.
     """
@@ -111,8 +111,8 @@ class Calls:
         guest.visitor.dress(worn(settings, wish.source), wish, stages)
 
     def change(self, settings: Settings) -> None:
-        """Let new settings of label, blending, quality and limits reach those who are there."""
-        for guest in self._guests.values():
+        """Let new settings of label, swap, blending and quality reach those who are there; from any thread."""
+        for guest in list(self._guests.values()):
             guest.change(settings)
 
     async def close(self, name: str) -> bool:
