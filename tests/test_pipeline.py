@@ -6,6 +6,7 @@ import json
 import logging
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -246,3 +247,95 @@ def test_durations_out_of_range_count_at_the_ends() -> None:
     assert meter.spread().count == 3
     assert meter.spread().max == 1e4
     assert Meter().spread().p99 == 0
+
+
+class _Stumbling(Collector):
+    """Raises at its third frame."""
+
+    def send(self, frame: Frame) -> None:
+        super().send(frame)
+        if len(self.indices) == 3:
+            raise ValueError("got 3, expected 4")
+
+
+def _until(done: Callable[[], bool]) -> None:
+    end = time.perf_counter() + 20
+    while not done():
+        assert time.perf_counter() < end, "it never came"
+        time.sleep(0.002)
+
+
+@pytest.mark.parametrize("groups", [[], [[Delay(0.001)], [Delay(0.001)]]])
+def test_sinks_come_and_go_and_no_frame_of_another_is_lost(groups: list[list[Delay]]) -> None:
+    first, second, third = Collector(), Collector(), Collector(0.2)
+    pipeline = Pipeline(Counter(400), groups, [first], ["first"])
+    with pytest.raises(KeyError, match="expected one of first"):
+        pipeline.remove("second")
+    with pytest.raises(ValueError, match="another one beside it"):
+        pipeline.remove("first")
+    with pytest.raises(ValueError, match="main thread"):
+        pipeline.add("window", MainCollector(), lambda _: None)
+    threads = threading.active_count()
+    pipeline.start()
+    _until(lambda: len(first.indices) > 10)
+    assert pipeline.add("first", second, lambda _: None) == "first-2"
+    _until(lambda: len(second.indices) > 10)
+    assert set(pipeline.statistics().latencies) == {"first", "first-2"}
+    assert pipeline.remove("first-2")
+    # A slow one holds a file up, as it always did; taken out, it does not do so any more.
+    assert pipeline.add("first-2", third, lambda _: None) == "first-2"
+    _until(lambda: len(third.indices) == 1)
+    assert pipeline.remove("first-2")
+    pipeline.wait(30)
+    assert first.indices == list(range(400))
+    assert second.indices == list(range(second.indices[0], second.indices[-1] + 1))
+    assert second.indices[-1] < 399
+    assert len(third.indices) <= 3
+    assert threading.active_count() == threads
+    late = Collector()
+    pipeline.add("late", late, lambda _: None)
+    _until(lambda: threading.active_count() == threads)
+    assert late.indices == []
+
+
+def test_a_sink_that_was_added_fails_alone() -> None:
+    good, bad, told = Collector(), _Stumbling(), []
+    pipeline = Pipeline(Counter(200), [[Delay(0.001)]], [good], ["good"])
+    pipeline.add("bad", bad, told.append)
+    pipeline.start()
+    _until(lambda: bool(told))
+    again = Collector()
+    # The name is free again, and means the one that has it now.
+    assert pipeline.add("bad", again, told.append) == "bad"
+    _until(lambda: len(again.indices) > 5)
+    assert pipeline.remove("bad")
+    pipeline.wait(30)
+    assert good.indices == list(range(200))
+    assert bad.indices == [0, 1, 2]
+    (error,) = told
+    assert isinstance(error, StageError)
+    assert str(error) == "bad, frame 2: ValueError: got 3, expected 4"
+
+
+def test_a_sink_may_be_added_before_the_start_and_taken_away_again() -> None:
+    first, second, third = Collector(), Collector(), Collector()
+    pipeline = Pipeline(Counter(20), [], [first])
+    pipeline.add("second", second, lambda _: None)
+    pipeline.add("third", third, lambda _: None)
+    assert pipeline.remove("second")
+    pipeline.run()
+    assert first.indices == third.indices == list(range(20))
+    assert second.indices == []
+
+
+def test_the_first_sink_may_go_and_the_next_one_stands_for_the_loop() -> None:
+    first, second = Collector(), Collector()
+    pipeline = Pipeline(Counter(None, live=True, rate=100), [], [first, second], ["first", "second"])
+    pipeline.start()
+    _until(lambda: len(second.indices) > 3)
+    assert pipeline.remove("first")
+    count = len(first.indices)
+    _until(lambda: len(second.indices) > count + 5)
+    assert len(first.indices) == count
+    assert pipeline.statistics().frames == pytest.approx(len(second.indices), abs=2)
+    assert pipeline.stop() == ()
