@@ -1,8 +1,9 @@
-"""python -m benchmarks stages | latency | tracking | engines | generator | quality."""
+"""python -m benchmarks stages | latency | tracking | engines | generator | quality | call."""
 
 import typer
 
 import realtime  # noqa: F401  (before numpy, whose threads it sets)
+from benchmarks.call import call
 from benchmarks.engines import engines
 from benchmarks.generator import generator
 from benchmarks.latency import latency
@@ -16,6 +17,7 @@ app.command()(latency)
 app.command()(tracking)
 app.command()(engines)
 app.command()(generator)
+app.command()(call)
 app.command(cls=Greedy)(quality)
 
 if __name__ == "__main__":

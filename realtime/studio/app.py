@@ -36,8 +36,6 @@ from realtime.studio.rtc import Peers
 from realtime.studio.secrecy import scrubbed
 from realtime.studio.steering import Ask, steering_routes
 
-logger = logging.getLogger(__name__)
-
 
 class Offer(Ask):
     """A browser's offer to receive a view of the loop."""
@@ -60,7 +58,7 @@ class Studio:
         self._people, self._enrolments, self._controls = People(), Enrolments(), controls()
         self._pictures = Pictures(monitor, lambda: show.settings.blend)
         self._peers = Peers(self._pictures)
-        self._calls = Calls(lambda: show.settings)
+        self.calls = Calls(lambda: show.settings)
         self._loop: asyncio.AbstractEventLoop | None = None
         self.events = Events(
             {
@@ -87,7 +85,7 @@ class Studio:
     async def end(self) -> None:
         """End every answer that has no end of its own, and every peer."""
         self.events.close()
-        await asyncio.gather(self._peers.close_all(), self._calls.close_all())
+        await asyncio.gather(self._peers.close_all(), self.calls.close_all())
         self._pictures.close()
 
     def close(self) -> None:
@@ -109,7 +107,7 @@ class Studio:
         if event == "settings" and self._loop is not None:
             # The server may have ended, and every visitor with it.
             with suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(lambda: self._calls.change(self.show.settings))
+                self._loop.call_soon_threadsafe(lambda: self.calls.change(self.show.settings))
 
     def _routes(self) -> FastAPI:
         app = FastAPI(title="swapcam studio", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False, lifespan=self._begun)
@@ -119,7 +117,7 @@ class Studio:
         app.include_router(people_routes(self.show, self._people, self._enrolments, self.events.tell))
         app.include_router(machine_routes())
         app.include_router(_preview_routes(self._peers))
-        app.include_router(call_routes(self._calls))
+        app.include_router(call_routes(self.calls))
         app.include_router(page_routes(lambda: tuple(page.path for page in self.show.settings.overlay.pages), self._pictures))
         return app
 
@@ -128,7 +126,7 @@ class Studio:
         return {**state.figures(show.statistics()), "outputs": state.outputs(show), "faces": state.faces(show), "call": self._call()}
 
     def _call(self) -> dict[str, int]:
-        return {"visitors": len(self._calls), "limit": self._calls.limit}
+        return {"visitors": len(self.calls), "limit": self.calls.limit}
 
     def _whole(self) -> dict[str, Any]:
         show = self.show
@@ -181,12 +179,11 @@ def _sentences(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def unread(_: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path")) or "the request"
+        place = ".".join(str(part) for part in first["loc"][1:]) or "the request"
         return JSONResponse({"problem": f"{place[:80]}: {first['msg']}."}, 422)
 
     @app.exception_handler(Exception)
-    async def broken(request: Request, error: Exception) -> JSONResponse:
-        logger.error("%s %s: %s: %s", request.method, request.url.path, type(error).__name__, scrubbed(str(error)))
+    async def broken(_: Request, error: Exception) -> JSONResponse:
         return JSONResponse({"problem": "Something went wrong inside; the terminal says what."}, 500)
 
 
