@@ -54,14 +54,17 @@ def packed(image: Image, height: int | None = None) -> Image:
     image: BGRA (h, w, 4) uint8.  height: rows to scale it down to.  Returns BGR (2 n, m, 3) uint8, n and m even.
     Multiplied, because what a codec makes of invisible colour would shine in at the edges.
     """
-    alpha = cv2.cvtColor(np.ascontiguousarray(image[..., 3]), cv2.COLOR_GRAY2BGR)
-    colour = cv2.multiply(np.ascontiguousarray(image[..., :3]), alpha, scale=1 / 255)
     rows, columns = image.shape[:2]
     scale = min(1.0, height / rows) if height else 1.0
-    size = max(2, round(columns * scale / 2) * 2), max(2, round(rows * scale / 2) * 2)
-    if size != (columns, rows):
-        colour, alpha = (cv2.resize(half, size, interpolation=cv2.INTER_AREA) for half in (colour, alpha))
-    return np.asarray(np.vstack((colour, alpha)), np.uint8)
+    width, lines = max(2, round(columns * scale / 2) * 2), max(2, round(rows * scale / 2) * 2)
+    colour, alpha = np.empty((rows, columns, 3), np.uint8), np.empty((rows, columns), np.uint8)
+    _multiply(image, colour, alpha)
+    if (width, lines) != (columns, rows):
+        colour, alpha = (np.asarray(cv2.resize(part, (width, lines), interpolation=cv2.INTER_AREA), np.uint8) for part in (colour, alpha))
+    out = np.empty((2 * lines, width, 3), np.uint8)
+    out[:lines] = colour
+    cv2.cvtColor(alpha, cv2.COLOR_GRAY2BGR, dst=out[lines:])
+    return out
 
 
 def _add(alpha: Image, face: Face, settings: BlendSettings) -> None:
@@ -106,6 +109,17 @@ def _unmix(image: Image, raw: Image, alpha: Image, out: Image) -> None:
                     above, below = np.float32(image[y, x, k]), np.float32(raw[y, x, k])
                     value = below + (above - below) * np.float32(255) / share
                     out[y, x, k] = np.uint8(min(max(value, np.float32(0)), np.float32(255)) + np.float32(0.5))
+
+
+@numba.njit(cache=True, nogil=True)
+def _multiply(image: Image, colour: Image, alpha: Image) -> None:
+    """Take a picture with alpha apart into colour times alpha, and alpha."""
+    for y in range(image.shape[0]):
+        for x in range(image.shape[1]):
+            share = np.uint32(image[y, x, 3])
+            alpha[y, x] = image[y, x, 3]
+            for k in range(3):
+                colour[y, x, k] = np.uint8((np.uint32(image[y, x, k]) * share + np.uint32(127)) // np.uint32(255))
 
 
 __all__ = ["Cutout", "cut", "packed"]
