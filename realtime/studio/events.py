@@ -13,6 +13,8 @@ from typing import Any
 from fastapi import APIRouter, HTTPException
 from fastapi.responses import StreamingResponse
 
+from realtime.studio.secrecy import scrubbed
+
 _LIMIT = 64
 _FIGURES = 0.5
 _FACES = 0.1
@@ -156,7 +158,7 @@ class Lines(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """One line."""
-        self._events.log(record.levelname.lower(), record.getMessage())
+        self._events.log(record.levelname.lower(), scrubbed(record.getMessage()))
 
 
 def event_routes(events: Events) -> APIRouter:

@@ -36,6 +36,7 @@ class Pictures:
         self._monitor, self._blend, self._limit = monitor, blend, limit
         self._threads = ThreadPoolExecutor(limit, "studio picture")
         self._open: set[Viewing] = set()
+        self._closed = False
 
     def open(self, side: Side, height: int = 0) -> Viewing:
         """Watch from now on; raises HTTPException 503 where too many do already.
@@ -48,8 +49,10 @@ class Pictures:
         self._open.add(viewing)
         return viewing
 
-    async def run(self, work: Callable[[], R]) -> R:
-        """The result of something slow, from a thread."""
+    async def run(self, work: Callable[[], R | None]) -> R | None:
+        """The result of something slow, from a thread; None after the end."""
+        if self._closed:
+            return None
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
     def forget(self, viewing: Viewing) -> None:
@@ -71,6 +74,7 @@ class Pictures:
 
     def close(self) -> None:
         """End every watcher."""
+        self._closed = True
         for viewing in list(self._open):
             viewing.close()
         self._threads.shutdown(wait=False, cancel_futures=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
 from typing import Any
 
 from realtime.config import Settings
@@ -35,7 +36,9 @@ def check_remote(before: Settings, after: Settings) -> None:
 def _file_like(value: str) -> bool:
     if value.lower().startswith(("http://", "https://", "rtsp://")):
         return False
-    return any(letter in value for letter in "/\\~") or "." in value.strip(".")[1:] or value.startswith(".")
+    # Names of models end with versions, such as gfpgan_1.4.
+    ending = PurePath(value).suffix.removeprefix(".")
+    return any(letter in value for letter in "/\\~") or value.startswith(".") or bool(ending and not ending.isdecimal())
 
 
 def _leaves(data: Any, keys: Keys = ()) -> list[tuple[Keys, Any]]:
