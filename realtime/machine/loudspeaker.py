@@ -11,6 +11,8 @@ from realtime.machine import sounddevices
 from realtime.machine.placing import stretched
 from realtime.machine.ring import CHANNELS, RATE, Samples
 
+# Seconds that the driver may keep, which count towards the delay; with less it stumbles on a busy machine.
+_LATENCY = 0.04
 _JUMP = 0.04
 _STRETCH = 0.004
 # Where pictures are faster than the microphone, sound is later than they are: by what it lacks and this, and never by more.
@@ -57,7 +59,7 @@ class Loudspeaker:
             data[:] = self.block(when, count, RATE / rate)[:, :channels]
 
         return module.OutputStream(
-            device=device["index"], samplerate=rate, channels=channels, dtype="float32", latency="low", callback=give
+            device=device["index"], samplerate=rate, channels=channels, dtype="float32", latency=_LATENCY, callback=give
         )
 
     def block(self, when: float, count: int, pace: float = 1.0) -> Samples:

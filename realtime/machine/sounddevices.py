@@ -15,6 +15,8 @@ from realtime.frame import RealtimeError
 
 Way = Literal["input", "output"]
 
+SERVERS = ("pulse", "pipewire", "default")
+"""Devices of ALSA behind which a sound server stands."""
 _NEEDS = {
     "Linux": "sudo apt install libportaudio2 (with PulseAudio or PipeWire also libasound2-plugins)",
     "Darwin": "pip install --force-reinstall sounddevice",
@@ -65,7 +67,7 @@ def chosen(name: str, way: Way) -> Iterator[dict[str, Any]]:
             if fits(str(device["name"])):
                 yield dict(device)
                 return
-        server = next((device for device in devices if device["name"] in ("pulse", "pipewire", "default")), None)
+        server = next((device for device in devices if device["name"] in SERVERS), None)
         for other in filter(fits, _served(way) if server else ()):
             with _CHOOSING, _variable(_SERVED[way], other):
                 yield dict(server or {})
@@ -119,4 +121,4 @@ def opened(name: str, way: Way, make: Callable[[Any, dict[str, Any], float], Any
     raise RealtimeError(f"{device['name']} cannot be opened ({error}); is another program using it alone?")
 
 
-__all__ = ["Way", "chosen", "names", "opened", "portaudio"]
+__all__ = ["SERVERS", "Way", "chosen", "names", "opened", "portaudio"]
