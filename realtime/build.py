@@ -25,7 +25,7 @@ from realtime.config import (
     WindowOutput,
 )
 from realtime.effort import Quality
-from realtime.equipment import equip
+from realtime.equipment import Equipment, equip
 from realtime.frame import RealtimeError, Sink, Source, Stage
 from realtime.loop import Loop
 from realtime.machine.desk import Desk
@@ -52,6 +52,7 @@ def build(
     trace: str | Path | None = None,
     around: tuple[Stage, Stage] | None = None,
     monitor: Monitor | None = None,
+    equipment: Equipment | None = None,
     changed: Callable[[], None] = lambda: None,
 ) -> Iterator[Loop]:
     """A loop ready to run; on the way out its threads end first, then everything closes in reverse order.
@@ -61,14 +62,16 @@ def build(
     spare_outputs: an output that cannot be opened is a warning as long as another one can.  trace: file to write a trace
     to, made when everything else is open.  around: stages to put before and after all others.
     monitor: gets every finished frame; then there are no windows, nobody's face need be named, and no output that fails
-    ends the loop or keeps it from beginning; `changed` is called when one does.  Raises RealtimeError.
+    ends the loop or keeps it from beginning; `changed` is called when one does.  equipment: of an earlier loop, opened with
+    the same models; whoever opened it closes it.  Raises RealtimeError.
     """
     # OpenCV's own threads cost more in waking up than they save on crops of this size, and would fight ours.
     cv2.setNumThreads(1)
     if monitor is None:
         check_recordings(settings)
     with ExitStack() as open_parts:
-        equipment = equip(settings, open_parts, photo_face, bare=monitor is not None)
+        equipment = equipment or equip(settings, open_parts, photo_face, bare=monitor is not None)
+        equipment.wardrobe.arm(settings)
         wanted = settings.input
         size = (wanted.width, wanted.height) if isinstance(wanted, (CameraInput, AnimatedInput)) else (1280, 720)
         equipment.warm(settings, size)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from realtime.config import DetectSettings, Settings
@@ -29,6 +29,7 @@ class Equipment:
     detector: Finds
     landmarker: Landmarker
     wardrobe: Wardrobe
+    _warm: set[object] = field(default_factory=set)
 
     def arm(self, settings: Settings) -> Outfit:
         """What Swap.wear() takes for these settings: sources and networks that were not there yet are read and opened.
@@ -62,8 +63,11 @@ class Equipment:
     def warm(self, settings: Settings, size: tuple[int, int]) -> None:
         """Take a known face through stages of their own, so that everything is compiled and loaded before the first frame.
 
-        size: (width, height) of the frames to come; the detector's pieces depend on it.
+        size: (width, height) of the frames to come; the detector's pieces depend on it.  What is warm already stays so.
         """
+        if (size, self.wardrobe.kind(settings)) in self._warm:
+            return
+        self._warm.add((size, self.wardrobe.kind(settings)))
         names = self.wardrobe.names(settings)
         given = () if settings.swap.engine in names else names[:1]
         swap = settings.swap.model_copy(update={"sources": given, "assign": {}, "enabled": True})
@@ -105,4 +109,32 @@ def equip(settings: Settings, parts: ExitStack, photo_face: int | None = None, b
     return Equipment(detector, landmarker, wardrobe)
 
 
-__all__ = ["Equipment", "Outfit", "equip", "is_photo"]
+class Standby:
+    """Equipment that outlives the loop it was opened for, as far as it will do for the next: opening it takes the longest.
+
+    photo_face: as in equip().  One loop at a time may use it.
+    """
+
+    def __init__(self, photo_face: int | None = None) -> None:
+        self._photo_face = photo_face
+        self._parts = ExitStack()
+        self._held: tuple[object, Equipment] | None = None
+
+    def __call__(self, settings: Settings) -> Equipment:
+        """What was opened last, or anew where other models are wanted; raises RealtimeError."""
+        detect = settings.detect
+        wanted = detect.model, detect.confidence, detect.tiles, settings.models
+        if self._held is None or self._held[0] != wanted:
+            self.close()
+            with ExitStack() as parts:
+                self._held = wanted, equip(settings, parts, self._photo_face, bare=True)
+                self._parts = parts.pop_all()
+        return self._held[1]
+
+    def close(self) -> None:
+        """Close what is open; may be called again."""
+        self._held = None
+        self._parts.close()
+
+
+__all__ = ["Equipment", "Outfit", "Standby", "equip", "is_photo"]

@@ -69,6 +69,10 @@ class Recorder:
             self._wanted = self._port is not None and not self._port.problem
             self._loop = self._port = None
 
+    def rest(self) -> None:
+        """Go on with nothing: no loop is to come."""
+        self._wanted = False
+
     def resume(self, loop: Loop) -> str:
         """There is another loop: go on in another file, if the end of the last one cut a recording off; the problem, or ""."""
         wanted, self._wanted = self._wanted, False

@@ -11,6 +11,7 @@ from typing import Literal
 
 from realtime.build import build
 from realtime.config import ImageInput, Settings, VideoInput, WindowOutput
+from realtime.equipment import Standby
 from realtime.frame import RealtimeError
 from realtime.loop import Loop
 from realtime.outputs import FILES
@@ -43,10 +44,10 @@ class Runner:
         self.state: State = "stopped"
         self.problem = ""
         self.loop: Loop | None = None
-        self._monitor, self._offer, self._answer, self._told, self._photo_face = monitor, offer, taken, told, photo_face
+        self._monitor, self._offer, self._answer, self._told = monitor, offer, taken, told
         self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._changing = threading.Lock()
-        self._parts = ExitStack()
+        self._parts, self._standby = ExitStack(), Standby(photo_face)
         self._running: threading.Thread | None = None
         self._settings: Settings | None = None
         self._thread = threading.Thread(target=self._work, name="show", daemon=True)
@@ -125,6 +126,7 @@ class Runner:
 
     def _stop(self) -> None:
         self._end()
+        self._standby.close()
         self._monitor.clear()
         self._become("stopped")
 
@@ -173,9 +175,14 @@ class Runner:
     def _begin(self, settings: Settings) -> str:
         """A loop with these settings, running; the problem where that cannot be."""
         parts = ExitStack()
-        made = build(_played(settings), photo_face=self._photo_face, monitor=self._monitor, changed=lambda: self._told("outputs"))
         loops: list[Loop] = []
-        error = attempt(lambda: loops.append(parts.enter_context(made)))
+
+        def begin() -> None:
+            played, equipment = _played(settings), self._standby(settings)
+            changed = lambda: self._told("outputs")  # noqa: E731
+            loops.append(parts.enter_context(build(played, monitor=self._monitor, equipment=equipment, changed=changed)))
+
+        error = attempt(begin)
         if error is not None:
             if not isinstance(error, RealtimeError):
                 logger.error("%s", _sentence(error), exc_info=error)

@@ -249,6 +249,8 @@ class Show:
         elif event == "begun" and self._runner.loop is not None:
             self._runner.say(self._recorder.resume(self._runner.loop))
         elif event != "begun":
+            if self.state in ("stopped", "ended", "failed"):
+                self._recorder.rest()
             self._listeners.tell(event)
             if event == "outputs" and (trouble := self._recorder.trouble()):
                 self._runner.say(trouble)

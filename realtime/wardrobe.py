@@ -91,6 +91,10 @@ class Wardrobe:
         """Who has been read so far, by the name in the settings; None for a face that a swapper brings with it."""
         return {name: identity for name, (_, identity) in self._sources.items()}
 
+    def kind(self, settings: Settings) -> object:
+        """What engines are armed with: the same for settings whose engines need the same."""
+        return _key(settings)
+
     def names(self, settings: Settings) -> tuple[str, ...]:
         """The sources of armed settings."""
         if self._set(settings).networks.own:
