@@ -5,16 +5,14 @@ from __future__ import annotations
 import re
 
 _HIDDEN = "***"
-# Of these the last part of the path is the key that lets anybody send in the user's name.
-_KEYED = ("rtmp", "rtmps")
+# With others the last part of the path is, or may be, the key that lets anybody send in the user's name.
+_OPEN = ("srt", "rtsp", "udp")
 
 
 def masked(url: str) -> str:
     """The address without what is secret: the stream key of rtmp, user and password, and every value behind the question mark.
 
     udp has nothing to hide."""
-    if url.startswith("udp://"):
-        return url
     scheme, mark, rest = url.partition("://")
     if not mark:
         return _HIDDEN
@@ -22,10 +20,10 @@ def masked(url: str) -> str:
     authority, slash, path = place.partition("/")
     if "@" in authority:
         authority = f"{_HIDDEN}@{authority.rpartition('@')[2]}"
-    if scheme.lower() in _KEYED and path:
+    if scheme.lower() not in _OPEN and path:
         # Where there is but one part it may be the key as well as the application.
         path = re.sub(r"[^/]+/*$", _HIDDEN, path)
-    if question:
+    if question and scheme.lower() != "udp":
         parts = [part.partition("=") for part in query.split("&")]
         query = "&".join(f"{name}={_HIDDEN}" if equals else _HIDDEN for name, equals, _ in parts)
     return f"{scheme}{mark}{authority}{slash}{path}{question}{query}"

@@ -33,7 +33,7 @@ _OPTIONS = {
     "h264_amf": {"usage": "ultralowlatency", "rc": "cbr", "forced_idr": "1"},
     "h264_videotoolbox": {"realtime": "1", "prio_speed": "1", "allow_sw": "0"},
     "h264_v4l2m2m": {},
-    "libx264": {"preset": "superfast", "tune": "zerolatency", "forced-idr": "1", "threads": "1"},
+    "libx264": {"preset": "superfast", "tune": "zerolatency", "forced-idr": "1", "sc_threshold": "0", "threads": "1"},
 }
 
 
@@ -76,7 +76,7 @@ def trouble(name: str) -> str:
             packets += context.encode(picture)
         packets += context.encode(None)
     except (av.error.FFmpegError, OSError) as error:
-        return f"it does not open ({error.strerror})"
+        return f"there is no such hardware or driver ({error.strerror})"
     return "" if packets else "it gives nothing back"
 
 

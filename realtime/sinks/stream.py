@@ -79,7 +79,7 @@ class Stream:
 
     @property
     def problem(self) -> str:
-        """Why it waits, in a few words without secrets; "" on air."""
+        """Why it waits, in a sentence without secrets; "" on air."""
         return self._problem
 
     def send(self, frame: Frame) -> None:
@@ -183,10 +183,10 @@ class Stream:
             picture = line.slot.take()
 
     def _lost(self, reason: str) -> None:
-        self._state, self._problem = "waiting", reason
+        self._state, self._problem = "waiting", f"{self.place} is not there ({reason}); trying again until it is."
         if self._told is not False:
             self._told = False
-            self._say(f"{self.place} is not there ({reason}); trying again until it is.")
+            self._say(self._problem)
 
 
 __all__ = ["Stream"]
