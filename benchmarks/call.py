@@ -52,15 +52,16 @@ class Figures:
 def figures(shown: Sequence[tuple[float, float | None]]) -> Figures:
     """What a browser saw, from (time, round trip or None) in milliseconds of each picture that it showed."""
     if len(shown) < 2:
-        return Figures(0.0, *([float("nan")] * 3), 0, 0, float("nan"), 0)
+        return Figures(0.0, float("nan"), float("nan"), float("nan"), 0, 0, float("nan"), 0)
     times = np.array([time for time, _ in shown]) / 1e3
     trips = np.array([np.nan if trip is None else trip for _, trip in shown]) / 1e3
     gaps = np.diff(times)
     grown = np.nan_to_num(np.diff(trips))
     late = gaps > _STALL
+    unread = int(np.isnan(trips).sum())
     p50, p95, p99 = (float(value) for value in np.nanpercentile(trips, [50, 95, 99]))
     fps = (len(shown) - 1) / (times[-1] - times[0])
-    return Figures(float(fps), p50, p95, p99, int(late.sum()), int((late & (grown > _STALL)).sum()), float(gaps.max()), int(np.isnan(trips).sum()))
+    return Figures(float(fps), p50, p95, p99, int(late.sum()), int((late & (grown > _STALL)).sum()), float(gaps.max()), unread)
 
 
 def call(
@@ -78,7 +79,7 @@ def call(
             for driver in drivers:
                 _visit(driver, f"{url}/call?height={height}")
             seen, memory = _measure(drivers, seconds)
-            told = [state for state in states().values()]
+            told = list(states().values())
     rows = [figures(shown) for shown in seen]
     early, late = memory[0], memory[-1]
     names = ("browser", "fps", "p50 ms", "p95 ms", "p99 ms", "gaps > 200 ms", "stalls > 200 ms", "longest gap ms", "unread")
@@ -90,7 +91,8 @@ def call(
     say(f"Server memory: {early:.0f} MB at the beginning, {late:.0f} MB at the end ({late - early:+.0f} MB).")
     say("At the end: " + "; ".join(f"{s.fps:.1f} fps, {1e3 * s.age:.0f} ms old, {s.bitrate / 1e3:.0f} kbit/s" for s in told))
     if json:
-        write(json, {"browsers": browsers, "height": height, "seconds": seconds, "visitors": [_plain(row) for row in rows], "memory_mb": memory})
+        asked = {"browsers": browsers, "height": height, "seconds": seconds}
+        write(json, {**asked, "visitors": [_plain(row) for row in rows], "memory_mb": memory})
 
 
 @contextmanager

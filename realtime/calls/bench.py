@@ -8,13 +8,14 @@ from contextlib import ExitStack
 from typing import Any
 
 from realtime.calls.turns import Seat, Turns
-from realtime.config import Settings, SwapSettings
+from realtime.config import Settings
 from realtime.equipment import Outfit, equip
 
 # Of the thread's time so much is given away: the rest is for decoding, sending and everybody else on the machine.
 _USED = 0.75
 _FEWEST = 5.0
 _NEW = 0.3
+_SEARCH_SECONDS = 2.0
 
 
 class Bench:
@@ -85,9 +86,14 @@ def worn(settings: Settings, source: str | None) -> Settings:
     own = source == settings.swap.engine
     given = () if source is None or own else (source,)
     swap: dict[str, object] = {"sources": given, "assign": {}, "enabled": source is not None, "on_gone": "cover"}
+    # A search costs as much as a picture.  Whoever is lost is looked for at once; what waits longer is who else comes, and
+    # where one face is worn that is a bystander.
+    detect = settings.detect
+    if settings.swap.faces == "largest":
+        detect = detect.model_copy(update={"interval": max(detect.interval, _SEARCH_SECONDS)})
     lost = "blur" if settings.blend.on_lost == "pass" else settings.blend.on_lost
     blend = settings.blend.model_copy(update={"on_lost": lost})
-    return settings.model_copy(update={"swap": SwapSettings.model_copy(settings.swap, update=swap), "blend": blend})
+    return settings.model_copy(update={"detect": detect, "swap": settings.swap.model_copy(update=swap), "blend": blend})
 
 
 __all__ = ["Bench", "worn"]

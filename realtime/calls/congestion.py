@@ -10,8 +10,11 @@ RUNGS = (1.0, 5 / 6, 2 / 3, 1 / 2, 3 / 8, 1 / 4)
 _GOOD, _BEARABLE = 0.14, 0.045
 _LEAST, _MOST = 80_000.0, 8_000_000.0
 # Of a hundred packets so many lost, or so many seconds of queue, are congestion; single losses are the air's.
-_LOSS, _QUEUE = 0.06, 0.12
-_FALL, _RISE = 0.8, 1.08
+_LOSS, _QUEUE = 0.06, 0.1
+# After trouble so much of what came through is sent, for so long: what has queued up has to run off first.
+_FALL, _DRAIN_SECONDS = 0.7, 3.0
+# Growth in a second: far below the rate at which trouble last came, and near it.
+_RISE, _FEEL, _NEAR = 1.08, 1.01, 0.85
 _WAIT_SECONDS, _LONGEST_SECONDS, _TRIAL_SECONDS = 5.0, 60.0, 8.0
 # The shortest way of so many seconds is the way without a queue: routes change, clocks drift.
 _MEMORY_SECONDS = 60.0
@@ -49,6 +52,7 @@ class Congestion:
         self._wait = _WAIT_SECONDS
         self._raised = -1e9
         self._last: float | None = None
+        self._knee = self._fallen = -1e9
 
     @property
     def scale(self) -> float:
@@ -70,17 +74,19 @@ class Congestion:
         queue = 0.0
         if seen.trip is not None:
             self._trips = [(time, trip) for time, trip in self._trips if seen.time - time < _MEMORY_SECONDS] + [(seen.time, seen.trip)]
-            queue = seen.trip - min(trip for _, trip in self._trips)
+            # A single late answer is a busy computer's; a queue is still there a second later.
+            queue = min(trip for _, trip in self._trips[-2:]) - min(trip for _, trip in self._trips)
         doubted = seen.estimate is not None and seen.estimate < 0.9 * min(seen.sent, self.bitrate)
         return seen.loss > _LOSS or queue > _QUEUE or doubted
 
     def _fall(self, seen: Seen) -> None:
-        believed = [self.bitrate * _FALL]
-        if seen.sent:
-            believed.append(seen.sent * (1 - seen.loss) * 0.9)
+        through = (seen.sent or self.bitrate) * (1 - seen.loss)
         if seen.estimate is not None:
-            believed.append(seen.estimate * 0.95)
-        self.bitrate = max(min(believed), _LEAST)
+            through = min(through, seen.estimate)
+        if seen.time - self._fallen >= _DRAIN_SECONDS / 2:
+            # Less than before, and not less and less while the queue of before is still running off.
+            self.bitrate = max(min(self.bitrate, through) * _FALL, _LEAST)
+            self._knee, self._fallen = through, seen.time
         while self.rung + 1 < len(RUNGS) and self.bitrate < _BEARABLE * seen.pixels * self.scale**2:
             self.rung += 1
         if seen.time - self._raised < _TRIAL_SECONDS:
@@ -90,7 +96,9 @@ class Congestion:
 
     def _rise(self, seen: Seen, elapsed: float) -> None:
         self._clear = seen.time if self._clear is None else self._clear
-        self.bitrate *= _RISE**elapsed
+        if seen.time - self._fallen < _DRAIN_SECONDS:
+            return
+        self.bitrate *= (_FEEL if _NEAR * self._knee < self.bitrate < 1.3 * self._knee else _RISE) ** elapsed
         if seen.time - self._clear > _LONGEST_SECONDS:
             self._wait = _WAIT_SECONDS
         if self.rung == 0 or seen.time - self._clear < self._wait:

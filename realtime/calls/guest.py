@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 
 _IDLE_SECONDS = 20.0
 _NEW = 0.1
+_FINEST = 12.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,9 @@ class Guest:
         before, bytes_before = self._sent
         self._sent = now, line.sent
         bits = 8 * (line.sent - bytes_before) / max(now - before, 0.1)
-        pixels = self._size[0] * self._size[1] / self._congestion.scale**2 * min(1 / self._interval if self._interval else 30.0, 60.0)
+        # Few pictures a second may be the finer.
+        fps = min(max(1 / self._interval, _FINEST), 60.0) if self._interval else 30.0
+        pixels = self._size[0] * self._size[1] / self._congestion.scale**2 * fps
         if pixels and self._congestion.see(Seen(now, line.loss, line.estimate, line.trip, bits, pixels)):
             logger.debug("A visitor's picture is now %.0f %% of its size", 100 * self._congestion.scale)
         self.link.tell(fps=round(self.bench.rate(self._settings.call.fps), 2), scale=self._congestion.scale, codec=self.link.codec)

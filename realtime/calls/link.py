@@ -13,6 +13,7 @@ from typing import Any
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
 from aiortc.exceptions import InvalidAccessError, InvalidStateError, OperationError
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
+from aiortc.rtcrtpsender import RTT_ALPHA
 from aiortc.rtp import (
     RTCP_PSFB_APP,
     RTCP_PSFB_FIR,
@@ -91,6 +92,7 @@ class Link:
         self._channel: Any = None
         self._reading: asyncio.Task[None] | None = None
         self.line = Line()
+        self._mean: float | None = None
         self.codec = ""
 
     @property
@@ -134,9 +136,7 @@ class Link:
         """What is known of the line now; the worst loss counts anew from here."""
         if self._sender is not None:
             for report in (await self._sender.getStats()).values():
-                if report.type == "remote-inbound-rtp":
-                    self.line.trip = report.roundTripTime
-                elif report.type == "outbound-rtp":
+                if report.type == "outbound-rtp":
                     self.line.sent = report.bytesSent
         seen = Line(self.line.loss, self.line.estimate, self.line.trip, self.line.sent)
         self.line.loss = 0.0
@@ -181,8 +181,17 @@ class Link:
             elif isinstance(packet, RtcpPsfbPacket) and packet.fmt == RTCP_PSFB_APP and packet.fci[:4] == b"REMB" and len(packet.fci) >= 8:
                 self.line.estimate = float(unpack_remb_fci(packet.fci)[0])
             await handle(packet)
+            if isinstance(packet, RtcpRrPacket):
+                await self._time(sender)
 
         sender._handle_rtcp_packet = hear
+
+    async def _time(self, sender: Any) -> None:
+        """The way there and back of this moment: aiortc keeps a mean that follows in seconds."""
+        for report in (await sender.getStats()).values():
+            if report.type == "remote-inbound-rtp" and report.roundTripTime is not None and report.roundTripTime != self._mean:
+                before, self._mean = self._mean, report.roundTripTime
+                self.line.trip = self._mean if before is None else max(0.0, (self._mean - RTT_ALPHA * before) / (1 - RTT_ALPHA))
 
     @staticmethod
     def _prompt(receiver: Any) -> None:

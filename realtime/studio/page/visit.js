@@ -8,6 +8,7 @@ const SILENCE = 5000;
 const FIRST = 12000;
 const KEPT = 20000;
 const WINDOW = 10000;
+const PACES = [10, 15, 20, 30];
 
 export class Visit {
   /** camera: a video element that plays the camera.  back: one for what comes back.  told: called with (state, sentence):
@@ -67,6 +68,8 @@ export class Visit {
     this.shown = [];
     this.drawn = 0;
     this.last = -1e9;
+    this.paced = performance.now();
+    this.pace = 30;
   }
 
   async start() {
@@ -178,7 +181,16 @@ export class Visit {
 
   advised(text) {
     const { fps } = JSON.parse(text);
-    if (fps >= 1 && fps <= 120) this.most = fps;
+    if (!(fps >= 1 && fps <= 120)) return;
+    this.most = fps;
+    // What is not sent need not be taken either; a camera changes its pace rarely, and to a usual one.
+    const pace = PACES.find((one) => one >= fps * 1.1) ?? PACES[PACES.length - 1];
+    const calm = performance.now() - this.paced > 4000;
+    const [track] = this.camera.srcObject?.getVideoTracks() ?? [];
+    if (pace === this.pace || !track || (!calm && pace < this.pace)) return;
+    this.paced = performance.now();
+    this.pace = pace;
+    track.applyConstraints({ ...track.getConstraints(), frameRate: pace }).catch(() => {});
   }
 
   watch() {
