@@ -1,4 +1,4 @@
-"""python -m benchmarks stages | latency | tracking | engines | generator | quality | call."""
+"""python -m benchmarks stages | latency | tracking | engines | generator | quality | call | studio."""
 
 import typer
 
@@ -9,6 +9,7 @@ from benchmarks.generator import generator
 from benchmarks.latency import latency
 from benchmarks.quality.command import Greedy, quality
 from benchmarks.stages import stages
+from benchmarks.studio import studio
 from benchmarks.tracking import tracking
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Measure swapcam on this machine.")
@@ -18,6 +19,7 @@ app.command()(tracking)
 app.command()(engines)
 app.command()(generator)
 app.command()(call)
+app.command()(studio)
 app.command(cls=Greedy)(quality)
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ export async function connect() {
     const answer = await ask("GET", "/api/state");
     // A page of an older version would speak to a newer machine in words that it no longer knows.
     if (state.version && answer.version !== state.version) return location.reload();
-    merge({ ...answer, connected: true });
+    merge({ ...stamped(answer), connected: true });
     wait = 500;
     listen();
   } catch (problem) {
@@ -28,7 +28,12 @@ export async function connect() {
 
 /** Take over what a request changed, before the event that says so. */
 export async function refresh() {
-  merge(await ask("GET", "/api/state"));
+  merge(stamped(await ask("GET", "/api/state")));
+}
+
+// Figures are worth as much as they are new.
+function stamped(answer) {
+  return { ...answer, figures: { ...answer.figures, at: performance.now() } };
 }
 
 function again() {

@@ -18,7 +18,7 @@ export function page() {
   const made = make("section", {},
     make("div", { class: "title" }, make("h2", {}, "Camera"), again), cameras, hints.camera,
     make("div", { class: "title" }, make("h2", {}, "Input and outputs")), hints.air,
-    sections((name) => SECTIONS.includes(name)), machine, log());
+    sections((name) => SECTIONS.includes(name)), machine, log(), elsewhere());
   let asked = false;
   on(["connected"], ({ connected }) => {
     if (connected && !asked) look(cameras, hints);
@@ -82,4 +82,18 @@ function log() {
   const lines = make("ol", { class: "log" });
   on(["log"], (known) => fill(lines, ...known.log.toReversed().map(({ level, text, time }) => make("li", { "data-level": level }, make("time", {}, time.toLocaleTimeString()), ` ${text}`))));
   return make("details", { class: "section" }, make("summary", {}, icon("down"), make("span", {}, make("b", {}, "Log"), make("small", {}, "what the loop said"))), lines);
+}
+
+// The other pages of the studio, for visitors and for streaming programs.
+function elsewhere() {
+  const visitors = make("small", {});
+  on(["call", "figures"], ({ call, figures }) => {
+    const now = figures?.call ?? call;
+    visitors.textContent = `Somebody else's browser as the camera; ${now.visitors} of ${now.limit} visitors now`;
+  });
+  const place = (path, title, text) => make("li", {}, make("a", { href: path, target: "_blank", rel: "noopener" }, title), typeof text === "string" ? make("small", {}, text) : text, cure(location.origin + path));
+  return make("div", {}, make("div", { class: "title" }, make("h2", {}, "Other pages")), make("ul", { class: "places" },
+    place("/call", "Call", visitors),
+    place("/source", "Browser source", "The picture that leaves this machine, for OBS and other streaming programs"),
+    place("/source?face=1", "Browser source of the face alone", "Transparent, to be put over the raw camera")));
 }

@@ -54,10 +54,9 @@ function place(layer, faces) {
 }
 
 function choose(mark, x, y, source) {
-  const names = state.sources.map((one) => one.name);
   const entries = [
     { text: "Like everybody", note: "the face worn now", chosen: false, press: () => assign(x, y, null) },
-    ...names.map((name) => ({ text: bare(name), picture: name, chosen: name === source, press: () => assign(x, y, name) })),
+    ...state.sources.map(({ name, enrolled }) => ({ text: bare(name), picture: enrolled ? name : null, chosen: name === source, press: () => assign(x, y, name) })),
   ];
   openMenu(mark, "Who does this face wear?", entries);
 }

@@ -85,8 +85,8 @@ function say({ loop, connected, settings }) {
   const words = { running: "Live", starting: "Starting", stopped: "Stopped", ended: "Ended", failed: "Failed" };
   const shown = document.getElementById("state");
   const own = settings && (!settings.swap.enabled || !settings.swap.sources.length);
-  const text = !connected ? "No connection" : loop.state === "running" && own ? "Live, own face shown" : words[loop.state] ?? loop.state;
-  shown.dataset.state = !connected ? "lost" : loop.state === "running" && own ? "own" : loop.state;
+  const text = connected === null ? "Connecting" : !connected ? "No connection" : loop.state === "running" && own ? "Live, own face shown" : words[loop.state] ?? loop.state;
+  shown.dataset.state = connected === null ? "starting" : !connected ? "lost" : loop.state === "running" && own ? "own" : loop.state;
   // Written only when it differs: each writing is read aloud.
   if (shown.lastElementChild.textContent !== text) shown.lastElementChild.textContent = text;
   const problem = document.getElementById("problem");

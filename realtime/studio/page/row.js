@@ -24,13 +24,18 @@ export function row(control, set) {
   const made = compound ? compound(control, change) : plain(control, change) ?? plain({ ...control, kind: "text" }, change);
   made.field.id ||= `setting-${control.path.join("-")}-${(serial += 1)}`;
   const reset = button("reset", `${control.label}: back to ${spoken(control.default)}`, () => change(control.default), { kind: "bare reset", hidden: true });
+  // What holds several fields has a name of its own; each field has another.
+  const whole = WHOLE.includes(control.kind);
   const help = control.help ? make("p", { class: "help", id: `${made.field.id}-help` }, control.help) : null;
-  if (help) made.field.setAttribute("aria-describedby", help.id);
-  const name = make("span", { class: "label" }, make("label", { for: made.field.id }, control.label), control.restart ? make("em", { title: "Counts from the next start; the loop is started again for it" }, "restarts") : null, reset);
-  const element = make("div", { class: "row", "data-kind": control.kind, "data-wide": WHOLE.includes(control.kind) }, name, made.element, help, fault);
+  if (help && !whole) made.field.setAttribute("aria-describedby", help.id);
+  const named = whole ? make("span", { id: `${made.field.id}-name` }, control.label) : make("label", { for: made.field.id }, control.label);
+  const name = make("span", { class: "label" }, named, control.restart ? make("em", { title: "Counts from the next start; the loop is started again for it" }, "restarts") : null, reset);
+  const element = make("div", { class: "row", "data-kind": control.kind, "data-wide": whole, role: whole ? "group" : null, "aria-labelledby": whole ? named.id : null }, name, made.element, help, fault);
   const show = (now) => {
     value = now;
-    const changed = "default" in control && JSON.stringify(now) !== JSON.stringify(control.default);
+    // What has to be given has no default to go back to.
+    const free = control.optional || (control.default !== null && control.default !== undefined);
+    const changed = free && JSON.stringify(now) !== JSON.stringify(control.default);
     element.dataset.changed = changed;
     reset.hidden = !changed;
     made.show(now);

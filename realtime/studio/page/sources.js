@@ -44,10 +44,10 @@ function tiles(sources, settings) {
 function tile(source, number) {
   const { name, worn, photo } = source;
   const title = bare(name);
-  const picture = make("img", { src: at`/api/sources/${name}/thumbnail`, alt: "", loading: "lazy", width: 96, height: 96 });
-  picture.addEventListener("error", () => picture.replaceWith(make("span", { class: "faceless" }, icon("face"))));
+  const faceless = make("span", { class: "faceless" }, icon("face"));
+  const picture = photo ? faceless : make("img", { src: at`/api/sources/${name}/thumbnail`, alt: "", width: 96, height: 96, onerror: () => picture.replaceWith(faceless) });
   const wearIt = make("button", { type: "button", class: "wear", "aria-pressed": Boolean(worn), title: `Wear ${title}${number < 9 ? ` (${number + 1})` : ""}`, onclick: () => wear(name) },
-    make("span", { class: "thumb" }, photo ? make("span", { class: "faceless" }, icon("face")) : picture),
+    make("span", { class: "thumb" }, picture),
     make("span", { class: "name" }, title));
   const more = photo ? null : button("more", `More about ${title}`, (event) => menu(event.currentTarget, source), { kind: "bare more", "aria-haspopup": "menu" });
   return make("li", { class: "tile", "data-worn": Boolean(worn) }, wearIt, more);

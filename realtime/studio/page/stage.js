@@ -41,7 +41,7 @@ export function begin() {
     preview.expect(loop.state === "running");
     if (connected && ["running", "starting"].includes(loop.state)) preview.open(height());
     else if (loop.state !== "running" || !connected) preview.close();
-    stage.dataset.connected = connected;
+    stage.dataset.connected = Boolean(connected);
     blank();
   });
 }
@@ -154,7 +154,8 @@ function blank() {
   };
   const idle = connected && loop.state in texts;
   empty.hidden = connected && !idle;
-  const [title, text] = connected ? texts[loop.state] ?? ["", ""] : ["The Studio does not answer", "This page takes up again by itself as soon as it is back."];
+  const away = connected === null ? ["Connecting", ""] : ["The Studio does not answer", "This page takes up again by itself as soon as it is back."];
+  const [title, text] = connected ? texts[loop.state] ?? ["", ""] : away;
   if (empty.dataset.title === title + text) return;
   empty.dataset.title = title + text;
   fill(empty, make("h2", {}, title), make("p", {}, text), connected && loop.state !== "starting" ? startButton() : null);

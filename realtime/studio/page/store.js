@@ -2,9 +2,9 @@
 
 const listeners = [];
 
-/** The machine's state as /api/state gives it, and `connected`. */
+/** The machine's state as /api/state gives it; `connected` is null until it has answered or not for the first time. */
 export const state = {
-  connected: false, version: "", loop: { state: "starting", problem: "" }, settings: null, controls: [],
+  connected: null, version: "", loop: { state: "starting", problem: "" }, settings: null, controls: [],
   history: { undo: false, redo: false }, config: "", presets: [], sources: [], outputs: [], faces: [], recording: null,
   figures: null, call: { visitors: 0, limit: 0 }, folder: "", log: [],
 };
@@ -20,7 +20,13 @@ export function merge(values) {
   const changed = Object.keys(values).filter((key) => JSON.stringify(values[key]) !== JSON.stringify(state[key]));
   Object.assign(state, values);
   for (const { keys, tell } of listeners) {
-    if (changed.some((key) => keys.has(key))) tell(state);
+    if (!changed.some((key) => keys.has(key))) continue;
+    try {
+      tell(state);
+    } catch (fault) {
+      // A part of the page that fails is told in the console, and does not take the others with it.
+      reportError(fault);
+    }
   }
 }
 

@@ -1,0 +1,194 @@
+"""The Studio as people see it: pictures of its pages in a real Chromium, and how soon and how often they show something new."""
+
+from __future__ import annotations
+
+import base64
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from benchmarks import report
+
+if TYPE_CHECKING:
+    from selenium.webdriver.chrome.webdriver import WebDriver
+
+    from benchmarks.hosted import Hosted
+
+_FACES = {"eileen": "collins", "grace": "hopper"}
+_PATIENCE = 60.0
+_FRAMES = """
+const video = document.querySelector('.film.after');
+return video.getVideoPlaybackQuality ? video.getVideoPlaybackQuality().totalVideoFrames : 0;
+"""
+_MEAN = """
+const video = document.querySelector('.film.after'), canvas = document.createElement('canvas');
+Object.assign(canvas, { width: 32, height: 32 });
+const paint = canvas.getContext('2d'), [left, top, right, bottom] = arguments[0], half = video.videoWidth / 2;
+paint.drawImage(video, half * (1 + left), video.videoHeight * top, half * (right - left), video.videoHeight * (bottom - top), 0, 0, 32, 32);
+return canvas.toDataURL('image/png').split(',')[1];
+"""
+_TAB = "document.getElementById(`tab-${arguments[0]}`).click(); document.activeElement.blur()"
+
+
+def studio(
+    out: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path("studio-pictures"),
+    seconds: Annotated[float, typer.Option(min=2, help="So long frames are counted.")] = 15.0,
+    size: Annotated[str, typer.Option(help="WIDTHxHEIGHT of the moving portrait that is the camera.")] = "1280x720",
+    fps: Annotated[float, typer.Option(min=1, max=60)] = 15.0,
+) -> None:
+    """Take pictures of the Studio's pages, and measure its preview."""
+    with report.plainly("studio"), tempfile.TemporaryDirectory() as folder:
+        from benchmarks.browser import browser, portrait_clip
+        from benchmarks.hosted import hosted
+
+        out.mkdir(parents=True, exist_ok=True)
+        home = Path(folder)
+        for name, photo in _FACES.items():
+            _enrolled(home, name, photo)
+        width, _, height = size.partition("x")
+        arguments = ["--input", "animated", "--output", "none", "--source", "grace"]
+        arguments += ["--set", f"input.width={width}", "--set", f"input.height={height}", "--set", f"input.fps={fps}"]
+        clip = portrait_clip(home / "webcam.mjpeg", portrait=None)
+        with hosted(home, arguments) as running, browser(clip) as driver:
+            rows = _figures(driver, running, seconds)
+            _pictures(driver, running, out)
+        report.show("The Studio's preview", ("what", "value", "unit"), rows)
+        report.say(f"Pictures are in {out.name}.")
+
+
+def _enrolled(home: Path, name: str, photo: str) -> None:
+    """Portraits in the public domain stand for people who agreed."""
+    from realtime.portraits import portrait
+
+    command = [sys.executable, "-m", "realtime", "enrol", name, str(portrait(photo)), "--i-have-consent"]
+    root = Path(__file__).resolve().parents[1]
+    subprocess.run(command, cwd=root, env={**os.environ, "SWAPCAM_HOME": str(home)}, check=True, capture_output=True)
+
+
+def _figures(driver: WebDriver, running: Hosted, seconds: float) -> list[tuple[str, object, str]]:
+    time.sleep(min(seconds, 5))
+    alone = running.state()["figures"]
+    start = time.perf_counter()
+    driver.get(running.url)
+    _until(lambda: driver.execute_script(_FRAMES), "the preview's first picture")
+    first = time.perf_counter() - start
+    time.sleep(2)
+    count, start = driver.execute_script(_FRAMES), time.perf_counter()
+    time.sleep(seconds)
+    shown = (driver.execute_script(_FRAMES) - count) / (time.perf_counter() - start)
+    watched = running.state()["figures"]
+    return [
+        ("loop without a page", alone["fps"], "frames a second"),
+        ("loop with the page", watched["fps"], "frames a second"),
+        ("latency without a page, median", alone["latency"]["p50"], "ms"),
+        ("latency with the page, median", watched["latency"]["p50"], "ms"),
+        ("preview", shown, "frames a second"),
+        ("from opening the page to its first picture", first, "s"),
+        ("from the press on another face to its first picture", _changed(driver, running), "s"),
+    ]
+
+
+def _changed(driver: WebDriver, running: Hosted) -> float:
+    """Seconds until the face in the preview is another one: the colours of its middle leave what motion alone makes of them."""
+    box = running.state()["faces"][0]["box"]
+    before, end = [], time.monotonic() + 4
+    while time.monotonic() < end:
+        before.append(_face(driver, box))
+        time.sleep(0.05)
+    mean = sum(before) / len(before)
+    usual = max(float(abs(one - mean).mean()) for one in before)
+    start = time.perf_counter()
+    driver.execute_script("document.querySelector('.wear[aria-pressed=false]').click()")
+    _until(lambda: float(abs(_face(driver, box) - mean).mean()) > 1.3 * usual, "the other face")
+    took = time.perf_counter() - start
+    driver.execute_script("document.querySelector('.wear[aria-pressed=false]').click()")
+    return took
+
+
+def _face(driver: WebDriver, box: list[float]) -> Any:
+    import cv2
+    import numpy as np
+
+    data = base64.b64decode(driver.execute_script(_MEAN, box))
+    return np.asarray(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR), np.float32)
+
+
+def _pictures(driver: WebDriver, running: Hosted, out: Path) -> None:
+    from benchmarks.browser import prefer, screen
+
+    driver.get(running.url)
+    driver.execute_script("localStorage.clear()")
+    driver.refresh()
+    _until(lambda: driver.execute_script(_FRAMES), "the preview")
+    time.sleep(12)
+    _take(driver, out / "studio-light.jpg")
+    driver.execute_script("document.querySelector('[data-look=slider]').click()")
+    driver.execute_script("document.querySelector('.mark').click()")
+    prefer(driver, "dark")
+    time.sleep(4)
+    _take(driver, out / "studio-dark.jpg")
+    driver.execute_script("document.querySelector('.mark').click()")
+    driver.execute_script(_TAB, "ends")
+    time.sleep(5)
+    _take(driver, out / "outputs-dark.jpg")
+    prefer(driver, "light")
+    driver.execute_script(_TAB, "settings")
+    driver.execute_script("document.querySelector('[data-name=swap]').open = true")
+    time.sleep(1)
+    _take(driver, out / "settings-light.jpg")
+    _enrolment(driver, out / "enrol-light.jpg")
+    screen(driver, (390, 844), 2)
+    driver.execute_script(_TAB, "faces")
+    for scheme in ("light", "dark"):
+        prefer(driver, "light" if scheme == "light" else "dark")
+        time.sleep(1)
+        _take(driver, out / f"phone-{scheme}.jpg")
+    screen(driver)
+    driver.get(f"{running.url}/call")
+    time.sleep(2)
+    _take(driver, out / "call-dark.jpg")
+
+
+def _enrolment(driver: WebDriver, path: Path) -> None:
+    press = "[...document.querySelectorAll('dialog button')].find((one) => one.textContent === arguments[0]).click()"
+    driver.execute_script("document.querySelector('.gallery .add').click()")
+    _until(lambda: driver.execute_script("return document.querySelector('dialog')"), "the dialog")
+    driver.execute_script(press, "Use the webcam")
+    _until(lambda: driver.execute_script("return document.querySelector('dialog video').videoWidth"), "the webcam")
+    for _ in range(2):
+        driver.execute_script(press, "Take the photo")
+        time.sleep(1.5)
+    _until(lambda: driver.execute_script("return !document.querySelector('.photo[data-verdict=wait]')"), "the verdicts")
+    _take(driver, path)
+    driver.execute_script("document.querySelector('dialog').close()")
+
+
+def _take(driver: WebDriver, path: Path) -> None:
+    """A picture of the window, small enough for documents."""
+    import cv2
+
+    from benchmarks.browser import picture
+
+    shot = picture(driver, path.with_suffix(".png"))
+    cv2.imwrite(str(path), cv2.imread(str(shot)), [cv2.IMWRITE_JPEG_QUALITY, 84])
+    shot.unlink()
+
+
+def _until(done: Callable[[], Any], what: str) -> None:
+    from realtime.frame import RealtimeError
+
+    end = time.monotonic() + _PATIENCE
+    while not done():
+        if time.monotonic() > end:
+            raise RealtimeError(f"{what[0].upper()}{what[1:]} did not come within {_PATIENCE:.0f} s.")
+        time.sleep(0.03)
+
+
+__all__ = ["studio"]
