@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from models import folders
 from realtime.config import Settings
 from realtime.frame import RealtimeError
+from realtime.part import Part
 from realtime.people.identities import check_name
+from realtime.revise import revised
 from realtime.settings import Draft, load
 
 _NEW = "# Settings of swapcam: what differs from the defaults.  swapcam run --config FILE takes them too.\n"
@@ -39,12 +39,12 @@ def save(path: Path, settings: Settings, before: Settings) -> None:
     change.  Raises RealtimeError, with the file as it was.
     """
     path = path.resolve()
-    text = path.read_text(encoding="utf-8") if path.exists() else ""
-    now, wanted = plain(load(path).check() if text.strip() else Settings()), plain(settings)
-    target = _merged(now, plain(before), wanted)
-    new = _edited(text, now, target) if text.strip() else _NEW + _edited("", plain(Settings()), target)
-    if new != text:
-        _write(path, new, target)
+    text = path.read_text(encoding="utf-8") if path.exists() else _NEW
+    held = load(path).check() if path.exists() else Settings()
+    merged = _merged(plain(held), plain(before), plain(settings))
+    target = Draft(merged).check()
+    if target != held or not path.exists():
+        _write(path, text, held, target)
 
 
 def presets() -> list[str]:
@@ -61,12 +61,11 @@ def presets() -> list[str]:
 def save_preset(name: str, settings: Settings) -> str:
     """Keep how faces look under a name, replacing what has it; the name as it is kept.  Raises RealtimeError."""
     name = check_name(name)
-    data = {section: value for section, value in plain(settings).items() if section not in _APART}
+    default = Settings()
     # Numbers of people on the way through one picture mean nothing another time.
-    data["swap"] = {**data["swap"], "assign": {}}
-    default = plain(Settings())
-    left = {section: default[section] for section in _APART}
-    _write(_folder() / f"{name}{_ENDING}", _PRESET + _edited("", default, data | left), data | left)
+    swap = settings.swap.model_copy(update={"assign": {}})
+    kept = settings.model_copy(update={"swap": swap} | {section: getattr(default, section) for section in _APART})
+    _write(_folder() / f"{name}{_ENDING}", _PRESET, default, kept)
     return name
 
 
@@ -123,79 +122,33 @@ def _merged(now: Any, before: Any, wanted: Any) -> Any:
     return {key: value for key, value in merged.items() if value is not missing}
 
 
-def _edited(text: str, now: Mapping[str, Any], target: Mapping[str, Any]) -> str:
-    """A YAML text that says `now`, changed so that it says `target`."""
-    from ruamel.yaml import YAML
-    from ruamel.yaml.comments import CommentedMap
-    from ruamel.yaml.error import YAMLError
+def _lean(value: Any) -> Any:
+    """A part of the settings as plain values, without what the defaults say anyway."""
+    if isinstance(value, (tuple, list)):
+        return [_lean(item) for item in value]
+    if not isinstance(value, Part):
+        return value
+    data = {}
+    for name, about in type(value).model_fields.items():
+        inner = getattr(value, name)
+        if name == "kind" or about.is_required() or inner != about.get_default(call_default_factory=True):
+            data[name] = _lean(inner)
+    return data
 
-    yaml = YAML()
-    yaml.preserve_quotes, yaml.width = True, 4096
-    yaml.indent(mapping=2, sequence=4, offset=2)
+
+def _write(path: Path, text: str, now: Settings, target: Settings) -> None:
+    """Put a settings file in place in one step, `text`, which says `now`, made to say `target`; raises RealtimeError."""
     try:
-        tree = yaml.load(text)
-        tree = CommentedMap() if tree is None else tree
-        _turn(tree, now, target)
-        out = io.StringIO()
-        if tree:
-            yaml.dump(tree, out)
-    except YAMLError as error:
-        raise RealtimeError(f"The settings cannot be written: {str(error).splitlines()[0]}.") from error
-    return out.getvalue() if tree else text
-
-
-def _turn(tree: Any, now: Mapping[Any, Any], target: Mapping[Any, Any]) -> None:
-    """Change in a map of a YAML tree what differs; what is not written stays unwritten where it need not be."""
-    for key in [key for key in tree if key in now and key not in target]:
-        del tree[key]
-    for key, value in target.items():
-        if key in now and now[key] == value:
-            continue
-        if isinstance(tree.get(key), dict) and isinstance(value, dict) and isinstance(now.get(key), dict) and _alike(now[key], value):
-            _turn(tree[key], now[key], value)
-        elif isinstance(value, dict) and isinstance(now.get(key), dict) and _alike(now[key], value) and key != "assign":
-            tree[key] = {name: inner for name, inner in value.items() if name not in now[key] or now[key][name] != inner}
-        elif isinstance(tree.get(key), list) and isinstance(value, list) and isinstance(now.get(key), list):
-            _turn_list(tree[key], now[key], value)
-        else:
-            tree[key] = value
-
-
-def _turn_list(tree: Any, now: Sequence[Any], target: Sequence[Any]) -> None:
-    """The same for a list: entries that stay keep their comments, wherever they go."""
-    entries = list(zip(list(tree), now, strict=True))
-    for place, value in enumerate(target):
-        match = next((entry for entry in entries if entry[1] == value), None)
-        if match is None and place < len(now) and isinstance(value, dict) and now[place] not in target and _alike(now[place], value):
-            match = entries[place]
-            _turn(match[0], match[1], value)
-        new = value if match is None else match[0]
-        if place < len(tree):
-            if tree[place] is not new:
-                tree[place] = new
-        else:
-            tree.append(new)
-    del tree[len(target) :]
-
-
-def _alike(now: Any, value: Any) -> bool:
-    return isinstance(now, dict) and isinstance(value, dict) and now.get("kind") == value.get("kind")
-
-
-def _write(path: Path, text: str, data: Mapping[str, Any]) -> None:
-    """Put a settings file in place in one step, once it is sure to say what it should; raises RealtimeError."""
-    expected = Draft(dict(data)).check()
-    try:
+        new = revised(text, plain(now), plain(target), _lean(target))
         path.parent.mkdir(parents=True, exist_ok=True)
         number, name = tempfile.mkstemp(prefix=".", suffix=".part", dir=path.parent)
         temporary = Path(name)
         try:
             with os.fdopen(number, "w", encoding="utf-8", newline="\n") as file:
-                file.write(text)
+                file.write(new)
                 file.flush()
                 os.fsync(file.fileno())
-            if load(temporary).check() != expected:
-                raise RealtimeError(f"{path} was not written: it would not say what the settings are.")
+            _check(temporary, path, target)
             if path.exists():
                 temporary.chmod(path.stat().st_mode & 0o777)
             temporary.replace(path)
@@ -204,6 +157,18 @@ def _write(path: Path, text: str, data: Mapping[str, Any]) -> None:
             raise
     except OSError as error:
         raise RealtimeError(f"{path} cannot be written: {error.strerror or error}.") from error
+    except ValueError as error:
+        raise RealtimeError(f"{path} cannot be changed without losing what is in it ({error}); change it by hand.") from error
+
+
+def _check(written: Path, path: Path, target: Settings) -> None:
+    """Raise ValueError where a file would not say what it should: it may have been written in a way that is not known here."""
+    try:
+        if load(written).check() == target:
+            return
+    except RealtimeError:
+        pass
+    raise ValueError(f"{path.name} is written in an unusual way")
 
 
 __all__ = ["home", "plain", "preset", "presets", "read", "remove_preset", "save", "save_preset"]

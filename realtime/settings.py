@@ -20,11 +20,11 @@ Key = str | int
 Keys = tuple[Key, ...]
 
 
-class _Loader(yaml.SafeLoader):
+class YamlLoader(yaml.SafeLoader):
     """YAML in which only true and false are truth values, so that `off` stays the word it is in `tiles: off`."""
 
 
-_Loader.yaml_implicit_resolvers = {
+YamlLoader.yaml_implicit_resolvers = {
     letter: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool" or letter in "tTfF"]
     for letter, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
@@ -118,7 +118,7 @@ def _read(text: str, name: str, lines: bool = False) -> tuple[Any, dict[Keys, st
         return path
 
     try:
-        loader = _Loader(text)
+        loader = YamlLoader(text)
         node = loader.get_single_node()
         return (None if node is None else build(node, ())), places
     except yaml.MarkedYAMLError as error:
@@ -218,4 +218,4 @@ def _dotted(path: Keys) -> str:
     return ".".join(str(key) for key in path)
 
 
-__all__ = ["Draft", "load"]
+__all__ = ["Draft", "YamlLoader", "load"]
