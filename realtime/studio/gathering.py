@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import threading
 from collections.abc import Callable
 from dataclasses import asdict
@@ -12,6 +13,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 from pydantic import Field
 
+from realtime.machine import loopback
 from realtime.people import identities
 from realtime.people.identities import STATEMENT
 from realtime.show import Show
@@ -93,7 +95,7 @@ def machine_routes() -> APIRouter:
         from realtime.machine.devices import summary
 
         with turn:
-            found = find()
+            found, virtual = find(), _virtual_cameras()
         entries = [
             {
                 "index": camera.index,
@@ -105,9 +107,19 @@ def machine_routes() -> APIRouter:
             }
             for camera in found
         ]
-        return {"cameras": entries}
+        return {"cameras": entries, "virtual": virtual}
 
     return router
+
+
+def _virtual_cameras() -> list[dict[str, str | None]]:
+    """What can be sent to: path, label, state and problem; path None where the system has one virtual camera alone."""
+    if platform.system() != "Linux":
+        return [{"path": None, "label": "The virtual camera of this system", "state": "free", "problem": ""}]
+    return [
+        {"path": one.path, "label": one.label, "state": one.state, "problem": "" if one.state in ("free", "stuck") else loopback.reason(one)}
+        for one in loopback.loopbacks()
+    ]
 
 
 def _found(work: Callable[[], Any]) -> Any:
