@@ -8,10 +8,12 @@ from collections.abc import Callable
 
 from realtime.config import AudioSettings
 from realtime.frame import Frame, RealtimeError
+from realtime.machine.home import expanded
 from realtime.machine.latency import Latency
 from realtime.machine.loudspeaker import Loudspeaker
 from realtime.machine.microphone import Microphone, SoundFile, listen
 from realtime.machine.ring import RATE, Ring, Samples
+from realtime.machine.sounddevices import refresh
 
 _STEP = 0.015
 
@@ -51,6 +53,9 @@ class Desk:
     def settings(self, settings: AudioSettings) -> None:
         before = self._settings
         ring, microphone, loudspeaker = self._ring, self._microphone, self._loudspeaker
+        wanted = {settings.microphone, settings.virtual_microphone} - {before.microphone, before.virtual_microphone, "none"}
+        if loudspeaker is None and not isinstance(microphone, Microphone) and any(not expanded(name).is_file() for name in wanted):
+            refresh()
         if settings.microphone != before.microphone:
             ring = Ring()
             microphone = None if settings.microphone == "none" else listen(settings.microphone, ring, self._say)

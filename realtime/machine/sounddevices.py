@@ -44,6 +44,14 @@ def portaudio() -> Any:
     return sounddevice
 
 
+def refresh() -> None:
+    """Look again at what is plugged in; only while no stream is open, for it would end.  Raises RealtimeError."""
+    module = portaudio()
+    # PortAudio makes its list when it starts, and the package has no public way to start it again.
+    module._terminate()
+    module._initialize()
+
+
 def names(way: Way) -> list[str]:
     """What can be given as a device; raises RealtimeError where PortAudio is missing."""
     found = [str(device["name"]) for device in portaudio().query_devices() if device[f"max_{way}_channels"] > 0]
@@ -121,4 +129,4 @@ def opened(name: str, way: Way, make: Callable[[Any, dict[str, Any], float], Any
     raise RealtimeError(f"{device['name']} cannot be opened ({error}); is another program using it alone?")
 
 
-__all__ = ["SERVERS", "Way", "chosen", "names", "opened", "portaudio"]
+__all__ = ["SERVERS", "Way", "chosen", "names", "opened", "portaudio", "refresh"]

@@ -28,6 +28,8 @@ Output = StreamOutput | HlsOutput
 _BASE = Fraction(1, 90000)
 # Microseconds after which a server that takes nothing is given up.
 _HANGS = "5000000"
+# Some players know numbers of pieces up to 2**31 alone, so they count from the year 2023.
+_SINCE = 1672531200
 # Packets go out at once; a track without packets holds the others back for so many microseconds at most.
 _PROMPT = {"flush_packets": "1", "max_interleave_delta": "200000"}
 
@@ -130,13 +132,13 @@ def _folder(settings: HlsOutput) -> OutputContainer:
     folder = expanded(settings.folder)
     folder.mkdir(parents=True, exist_ok=True)
     _tidy(folder)
-    # Numbers that go on from run to run, so that no player takes an old piece for a new one.
+    # Numbers that go on from run to run, so that no player takes an old piece for a new one: two a second, as pieces are at most.
     options = {
         "hls_time": f"{settings.seconds * 0.9:.3f}",
         "hls_list_size": str(settings.keep),
         "hls_flags": "delete_segments+independent_segments+program_date_time+temp_file",
         "hls_segment_filename": str(folder / "live-%d.ts"),
-        "start_number": str(int(time.time())),
+        "start_number": str(int(2 * (time.time() - _SINCE))),
     }
     return av.open(str(folder / "live.m3u8"), "w", format="hls", options=options)
 

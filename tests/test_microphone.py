@@ -1,0 +1,293 @@
+"""Sound: a ring on the clock, blocks that drift and come late, devices that are missing, and a real sound server where there is one."""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+import subprocess
+import sys
+import time
+import wave
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
+from numpy.typing import NDArray
+
+from realtime.config import AudioSettings
+from realtime.frame import Frame, RealtimeError
+from realtime.machine import sounddevices
+from realtime.machine.desk import Desk
+from realtime.machine.latency import Latency
+from realtime.machine.loudspeaker import Loudspeaker
+from realtime.machine.placing import Placing
+from realtime.machine.ring import RATE, Ring, Samples
+
+_PERIOD = 0.5
+
+
+def clicks(place: int, count: int) -> Samples:
+    """A twentieth of a second of 1 kHz at every half second of the clock, (count, 2)."""
+    moments = (place + np.arange(count)) / RATE
+    tone = 0.6 * np.sin(2 * np.pi * 1000 * moments) * (moments % _PERIOD < 0.05)
+    return np.stack([tone, tone], axis=1).astype(np.float32)
+
+
+def errors(samples: Samples, begin: int) -> NDArray[np.float64]:
+    """By how many seconds each click stands off its half second."""
+    loud = np.flatnonzero(np.abs(samples[:, 0]) > 0.1)
+    starts = loud[np.r_[True, np.diff(loud) > 0.2 * RATE]] + begin
+    return (starts / RATE + _PERIOD / 2) % _PERIOD - _PERIOD / 2
+
+
+@settings(max_examples=60, deadline=None)
+@given(some.lists(some.tuples(some.integers(-300, 1500), some.integers(1, 900)), min_size=1, max_size=12), some.integers(0, 2500))
+def test_a_ring_gives_back_what_was_written_last(writes: list[tuple[int, int]], back: int) -> None:
+    """Against a plain array as long as all time."""
+    ring, size, offset = Ring(2000 / RATE), 2000, 100000
+    truth, end, begin = np.zeros(200000, np.float32), 0, 0
+    for number, (step, count) in enumerate(writes, 1):
+        place = (end or offset) + step
+        ring.write(place, np.full((count, 2), number, np.float32))
+        if not end or place < begin or place - end >= size:
+            begin = place
+            truth[:] = 0
+        truth[place : place + count] = number
+        truth[place + count :] = 0
+        end = place + count
+        begin = max(begin, end - size)
+    truth[:begin] = 0
+    assert ring.end == end
+    np.testing.assert_array_equal(ring.read(end - back, 2600)[:, 0], truth[end - back : end - back + 2600])
+
+
+@pytest.mark.parametrize("off", [0.0, 3e-4, -3e-4])
+def test_blocks_of_a_clock_that_runs_off_stay_in_their_place(off: float) -> None:
+    """A sound card that is 300 ppm fast or slow, blocks up to 30 ms late: 40 seconds would make 12 ms."""
+    ring, draw = Ring(45), np.random.default_rng(1)
+    placing = Placing(ring)
+    start, heard = 1000.0, 0
+    for _ in range(4000):
+        begin = start + heard * (1 + off) / RATE
+        moments = begin + np.arange(480) * (1 + off) / RATE
+        tone = 0.6 * np.sin(2 * np.pi * 1000 * moments) * (moments % _PERIOD < 0.05)
+        late = draw.exponential(0.004) if draw.random() < 0.9 else draw.uniform(0, 0.03)
+        placing.put(begin + late, np.stack([tone, tone], 1).astype(np.float32))
+        heard += 480
+    found = errors(ring.read(round(1005.25 * RATE), 34 * RATE), round(1005.25 * RATE))
+    assert len(found) == 68
+    assert np.abs(found).max() < 0.003
+
+
+def test_lost_blocks_and_a_late_first_one_are_put_right() -> None:
+    ring = Ring(30)
+    placing = Placing(ring)
+    # The first block is told 200 ms late; after five seconds half a second is lost.
+    for number in range(1500):
+        place = round(1000 * RATE) + 480 * number
+        if 500 <= number < 550:
+            continue
+        placing.put(place / RATE + (0.2 if number == 0 else 0.001), clicks(place, 480))
+    early = errors(ring.read(round(1001.25 * RATE), 3 * RATE), round(1001.25 * RATE))
+    late = errors(ring.read(round(1008.25 * RATE), 6 * RATE), round(1008.25 * RATE))
+    assert (len(early), len(late)) == (6, 12)
+    assert np.abs(early).max() < 0.003
+    assert np.abs(late).max() < 0.003
+
+
+def test_the_latency_is_slow_and_deaf_to_single_late_pictures() -> None:
+    latency = Latency()
+    assert latency.value == 0
+    for number in range(300):
+        latency.add(0.9 if number % 10 == 5 else 0.08)
+    assert latency.value == pytest.approx(0.08)
+    for _ in range(90):
+        latency.add(0.2)
+    assert latency.value == pytest.approx(0.08)
+    for _ in range(150):
+        latency.add(0.2)
+    assert latency.value == pytest.approx(0.2)
+
+
+class Heard:
+    """Clicks for ever, and a delay to be set."""
+
+    def __init__(self, wanted: float, lag: float = -math.inf) -> None:
+        self.wanted, self.lag, self.now = wanted, lag, 1000.0
+
+    @property
+    def heard(self) -> float:
+        return self.now - self.lag
+
+    def read(self, place: int, count: int) -> Samples:
+        return clicks(place, count)
+
+    def delay(self) -> float:
+        return self.wanted
+
+
+def played(speaker: Loudspeaker, sound: Heard, seconds: float, off: float = 0.0) -> Samples:
+    """What is heard from the clock's moment sound.now on, of a device whose clock runs off."""
+    parts, draw = [], np.random.default_rng(2)
+    for _ in range(round(seconds * RATE / 480)):
+        parts.append(speaker.block(sound.now + 0.02 + draw.normal(0, 0.002), 480))
+        sound.now += 480 * (1 + off) / RATE
+    return np.concatenate(parts)
+
+
+@pytest.fixture
+def speaker(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A loudspeaker without a device: blocks are asked for by hand."""
+    monkeypatch.setattr(sounddevices, "opened", lambda *_: None)
+    return lambda sound: Loudspeaker("any", sound)
+
+
+@pytest.mark.parametrize("off", [0.0, 2e-4, -2e-4])
+def test_the_virtual_microphone_gives_sound_held_back_by_the_delay(speaker: Any, off: float) -> None:
+    sound = Heard(0.125)
+    samples = played(speaker(sound), sound, 20, off)
+    # The last ten seconds, by a clock that runs as the device's does.
+    tail = samples[10 * RATE :]
+    loud = np.flatnonzero(np.abs(tail[:, 0]) > 0.1)
+    starts = (loud[np.r_[True, np.diff(loud) > 0.2 * RATE]] + 10 * RATE) * (1 + off) / RATE + 1000.02
+    found = (starts - 0.125 + _PERIOD / 2) % _PERIOD - _PERIOD / 2
+    assert np.abs(found).max() < 0.005
+
+
+def test_the_virtual_microphone_never_asks_for_what_was_not_heard_yet(speaker: Any) -> None:
+    """A microphone that is 60 ms behind, pictures that take 10: sound comes as soon as it can, without holes."""
+    sound = Heard(0.01, lag=0.06)
+    made = speaker(sound)
+    asked: list[float] = []
+    sound.read = lambda place, count: asked.append((place + count) / RATE - sound.heard) or clicks(place, count)  # type: ignore[method-assign,func-returns-value]
+    played(made, sound, 5)
+    assert max(asked[100:]) <= 0.002
+
+
+def test_a_sound_file_plays_as_a_microphone_again_and_again(tmp_path: Path) -> None:
+    path = tmp_path / "half.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(2)
+        file.setsampwidth(2)
+        file.setframerate(RATE)
+        file.writeframes(np.round(clicks(0, RATE // 2) * 32767).astype("<i2").tobytes())
+    desk = Desk(AudioSettings(microphone=str(path)), pytest.fail)
+    try:
+        assert desk.on
+        time.sleep(1.3)
+        assert desk.heard == pytest.approx(time.perf_counter(), abs=0.2)
+        begin = round(desk._microphone.begin * RATE)  # type: ignore[union-attr]
+        heard = desk.read(begin, RATE)
+    finally:
+        desk.close()
+    np.testing.assert_allclose(heard, clicks(0, RATE), atol=1e-3)
+
+
+def test_nothing_listens_unless_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sounddevice", None)
+    desk = Desk(AudioSettings(), pytest.fail)
+    assert (desk.on, desk.heard) == (False, math.inf)
+    assert not desk.read(0, 480).any()
+    desk.close()
+
+
+def test_a_missing_file_or_one_without_sound_is_named(tmp_path: Path) -> None:
+    (tmp_path / "noise.wav").write_bytes(b"no sound at all")
+    for name, words in (("gone.wav", "does not exist"), ("noise.wav", "cannot be read")):
+        with pytest.raises(RealtimeError, match=words):
+            Desk(AudioSettings(microphone=str(tmp_path / name)), pytest.fail)
+
+
+def test_what_is_missing_for_a_microphone_is_said_with_its_cure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(sys.modules, "sounddevice", None)
+    with pytest.raises(RealtimeError, match=r"needs the package sounddevice: pip install sounddevice"):
+        Desk(AudioSettings(microphone="default"), pytest.fail)
+    monkeypatch.delitem(sys.modules, "sounddevice")
+    (tmp_path / "sounddevice.py").write_text('raise OSError("PortAudio library not found")')
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(RealtimeError, match=r"PortAudio, which is not there: .*(libportaudio2|pip install)"):
+        Desk(AudioSettings(microphone="default"), pytest.fail)
+    said: list[str] = []
+    desk = Desk(AudioSettings(microphone="default", virtual_microphone="cable"), said.append, spare=True)
+    assert not desk.on
+    assert ["PortAudio" in text for text in said] == [True, True]
+    with pytest.raises(RealtimeError):
+        desk.settings = AudioSettings(microphone="other")
+    desk.close()
+    monkeypatch.delitem(sys.modules, "sounddevice", raising=False)
+
+
+def test_the_delay_follows_the_pictures_in_steps() -> None:
+    desk = Desk(AudioSettings(), pytest.fail)
+    image = np.zeros((2, 2, 3), np.uint8)
+    for _ in range(3):
+        desk.see(Frame(image, 0, time.perf_counter() - 0.1))
+    assert desk.delay() == pytest.approx(0.1, abs=0.02)
+    before = desk.delay()
+    for _ in range(600):
+        desk.see(Frame(image, 0, time.perf_counter() - 0.107))
+    assert desk.delay() == before
+    desk.settings = AudioSettings(delay=0.4)
+    assert desk.delay() == 0.4
+    assert desk.shift(0.15) == pytest.approx(0.25)
+
+
+@pytest.fixture
+def sound_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A sound server of this test's own with two devices: `desk`, and `cable` to play into."""
+    program, client = shutil.which("pulseaudio"), shutil.which("pactl")
+    if program is None or client is None:
+        pytest.skip("pulseaudio and pulseaudio-utils are not installed, which give this test a microphone")
+    try:
+        import sounddevice
+    except OSError:
+        pytest.skip("the library PortAudio is not installed (libportaudio2)")
+    for name in ("HOME", "XDG_RUNTIME_DIR", "PULSE_RUNTIME_PATH", "PULSE_STATE_PATH"):
+        monkeypatch.setenv(name, str(tmp_path))
+    socket = tmp_path / "native"
+    modules = [f"module-native-protocol-unix auth-anonymous=1 socket={socket}", "module-null-sink sink_name=cable"]
+    monkeypatch.setenv("PULSE_SERVER", f"unix:{socket}")
+    command = [program, "-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no", *(f"--load={module}" for module in modules)]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ | {"PULSE_SERVER": ""})
+    end = time.perf_counter() + 20
+    while subprocess.run([client, "info"], capture_output=True, check=False).returncode:
+        assert server.poll() is None, "the sound server does not start"
+        assert time.perf_counter() < end, "the sound server does not answer"
+        time.sleep(0.1)
+    sounddevices.refresh()
+    if not any(device["name"] == "pulse" for device in sounddevice.query_devices()):
+        pytest.skip("PortAudio knows no PulseAudio here (libasound2-plugins)")
+    yield
+    server.terminate()
+    server.wait(10)
+
+
+@pytest.mark.usefixtures("sound_server")
+def test_a_real_device_is_heard_at_its_time() -> None:
+    """Clicks through the virtual microphone's device and back through the microphone: delay and all within 20 ms."""
+    assert "cable" in sounddevices.names("output")
+    sound = Heard(0.125)
+    desk = Desk(AudioSettings(microphone="cable.monitor"), pytest.fail)
+    speaker = Loudspeaker("cable", sound)
+    try:
+        time.sleep(5)
+        assert desk.heard == pytest.approx(time.perf_counter(), abs=0.3)
+        begin = round((desk.heard - 3.5) * RATE)
+        found = errors(desk.read(begin, round(3.5 * RATE)), begin)
+    finally:
+        desk.close()
+        speaker.close()
+    late = (found - 0.125 + _PERIOD / 2) % _PERIOD - _PERIOD / 2
+    assert len(late) >= 6
+    assert np.abs(np.median(late)) < 0.02, late
+
+
+@pytest.mark.usefixtures("sound_server")
+def test_a_device_that_is_not_there_is_refused_with_those_that_are() -> None:
+    with pytest.raises(RealtimeError, match=r'no microphone called "nobody"; there are: .*cable\.monitor'):
+        Desk(AudioSettings(microphone="nobody"), pytest.fail)
