@@ -76,7 +76,10 @@ class Enrolments:
             number = enrolment.count = enrolment.count + 1
             # Written anew, so that nothing but the picture goes on: no place, no date, no second file hidden behind it.
             path = enrolment.folder / f"photo-{number}.png"
-            path.write_bytes(cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes())
+            try:
+                path.write_bytes(cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes())
+            except OSError as error:
+                raise RealtimeError(f"The photo cannot be kept until it is used: {error.strerror}.") from None
             good, sentence, face = self._verdict(path)
             enrolment.good[number] = good
             if not good:

@@ -11,9 +11,12 @@ from contextlib import suppress
 from typing import Any
 
 from fastapi import APIRouter, HTTPException
-from fastapi.responses import StreamingResponse
 
+from realtime.frame import RealtimeError
+from realtime.studio.endless import Endless
 from realtime.studio.secrecy import scrubbed
+
+logger = logging.getLogger(__name__)
 
 _LIMIT = 64
 _FIGURES = 0.5
@@ -35,6 +38,7 @@ class Events:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._listeners: set[_Listener] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._often_told: dict[str, asyncio.Task[None]] = {}
         self._closed = False
 
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -51,16 +55,16 @@ class Events:
         data = json.dumps({"level": level, "text": text})
         self._soon(lambda: self._line(data))
 
-    def listen(self) -> AsyncIterator[str]:
-        """What a new page gets to hear, as text of the protocol; raises HTTPException 503 where too many listen."""
+    def listen(self) -> Endless:
+        """What a new page gets to hear; raises HTTPException 503 where too many listen."""
         if len(self._listeners) >= _LIMIT or self._closed:
             raise HTTPException(503, f"{_LIMIT} pages listen already; close one of them.", {"retry-after": "5"})
         listener = _Listener()
         self._listeners.add(listener)
-        if not self._tasks:
-            self._begin(self._often("figures", _FIGURES))
-            self._begin(self._often("faces", _FACES))
-        return self._told(listener)
+        for name, pause in (("figures", _FIGURES), ("faces", _FACES)):
+            if name not in self._often_told or self._often_told[name].done():
+                self._often_told[name] = self._begin(self._often(name, pause))
+        return Endless(_told(listener), "text/event-stream", lambda: self._listeners.discard(listener))
 
     def close(self) -> None:
         """End every page's line."""
@@ -70,23 +74,12 @@ class Events:
         for task in self._tasks:
             task.cancel()
 
-    async def _told(self, listener: _Listener) -> AsyncIterator[str]:
-        try:
-            yield "retry: 1000\n\n"
-            while (name := await listener.next()) is not None:
-                yield f"event: {name[0]}\ndata: {name[1]}\n\n"
-        finally:
-            self._listeners.discard(listener)
-            if not self._listeners:
-                for task in self._tasks:
-                    task.cancel()
-
     async def _often(self, name: str, pause: float) -> None:
         before = ""
         while self._listeners:
-            data = json.dumps(await asyncio.to_thread(self._read[name]))
+            data = await self._data(name) or before
             # Figures are also the sign of life that pages wait for.
-            if data != before or name == "figures":
+            if data and (data != before or name == "figures"):
                 before = data
                 for listener in self._listeners:
                     listener.put(name, data)
@@ -94,8 +87,8 @@ class Events:
 
     def _renew(self, name: str) -> None:
         async def renew() -> None:
-            data = json.dumps(await asyncio.to_thread(self._read[name]))
-            for listener in self._listeners:
+            data = await self._data(name)
+            for listener in self._listeners if data else ():
                 listener.put(name, data)
 
         if self._listeners:
@@ -105,10 +98,19 @@ class Events:
         for listener in self._listeners:
             listener.line(data)
 
-    def _begin(self, work: Any) -> None:
-        task = asyncio.ensure_future(work)
+    async def _data(self, name: str) -> str:
+        """The data of an event; "" where they cannot be had now, which the log tells."""
+        try:
+            return json.dumps(await asyncio.to_thread(self._read[name]))
+        except RealtimeError as error:
+            logger.warning("%s", error)
+            return ""
+
+    def _begin(self, work: Any) -> asyncio.Task[None]:
+        task: asyncio.Task[None] = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     def _soon(self, work: Callable[[], Any]) -> None:
         if self._loop is not None and self._listeners and not self._closed:
@@ -149,6 +151,13 @@ class _Listener:
         return name, self._news.pop(name)
 
 
+async def _told(listener: _Listener) -> AsyncIterator[str]:
+    """The protocol's text: how soon to come back, and then one event after another."""
+    yield "retry: 1000\n\n"
+    while (news := await listener.next()) is not None:
+        yield f"event: {news[0]}\ndata: {news[1]}\n\n"
+
+
 class Lines(logging.Handler):
     """Tells the log to pages."""
 
@@ -166,8 +175,8 @@ def event_routes(events: Events) -> APIRouter:
     router = APIRouter()
 
     @router.get("/api/events")
-    async def listen() -> StreamingResponse:
-        return StreamingResponse(events.listen(), media_type="text/event-stream")
+    async def listen() -> Endless:
+        return events.listen()
 
     return router
 

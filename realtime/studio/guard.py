@@ -144,7 +144,7 @@ class Guard:
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
         length = headers.get("content-length", "0")
         bodied = length != "0" or "transfer-encoding" in headers
-        if bodied and kind not in (_TYPES if photo else _TYPES[:1]):
+        if bodied and kind not in (_TYPES[1:] if photo else _TYPES[:1]):
             wanted = "image/jpeg, image/png or image/webp" if photo else _TYPES[0]
             raise HTTPException(415, f"The type {kind[:40] or '(none)'} is not taken here; expected {wanted}.")
         # Forms of other sites can send a POST without its origin in old browsers, but none with this type.

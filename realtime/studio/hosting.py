@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import socket
+import sys
+import threading
 import webbrowser
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -68,8 +71,9 @@ def host(settings: Settings, wish: Wish, config: Path | None, folder: Path, say:
             for line in house.links:
                 say(line)
             house.show.start()
-            if wish.open:
-                webbrowser.open(house.links[0].split()[-1])
+            if wish.open and _has_browser():
+                # Some browsers answer only when they are closed.
+                threading.Thread(target=webbrowser.open, args=(house.links[0].split()[-1],), daemon=True).start()
 
         serve(house.hosted, house.listener, house.studio.toggle, ready)
 
@@ -103,6 +107,11 @@ def opened(settings: Settings, wish: Wish, config: Path | None, folder: Path) ->
         parts.callback(studio.close)
         hosted = server(studio.app, studio.end, certificate, key)
         yield House(hosted, listener, show, studio, access, tuple(links(access, wish.host)))
+
+
+def _has_browser() -> bool:
+    """Whether a browser has a screen; without one some would take over the terminal."""
+    return sys.platform in ("win32", "darwin") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 def links(access: Access, host: str) -> list[str]:

@@ -12,10 +12,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, HTTPException, Request
-from fastapi.responses import RedirectResponse, Response, StreamingResponse
+from fastapi.responses import RedirectResponse, Response
 
 from realtime.machine.home import expanded
-from realtime.studio.pictures import Pictures, Side
+from realtime.studio.endless import Endless
+from realtime.studio.pictures import Pictures, Side, Viewing
 
 _TYPES = {".js": "text/javascript", ".svg": "image/svg+xml", ".webmanifest": "application/manifest+json", ".woff2": "font/woff2"}
 _BOUNDARY = "swapcam-frame"
@@ -145,17 +146,13 @@ def _moving(pictures: Pictures, view: Side, height: int) -> Response:
         raise HTTPException(422, "The height has to be 90 to 2160, or 0 for the picture's own.")
     viewing = pictures.open(view, height)
 
-    async def parts() -> AsyncIterator[bytes]:
-        try:
-            while True:
-                data = await viewing.jpeg()
-                if data is None:
-                    return
-                yield f"--{_BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(data)}\r\n\r\n".encode() + data + b"\r\n"
-        finally:
-            viewing.close()
+    return Endless(_parts(viewing), f"multipart/x-mixed-replace; boundary={_BOUNDARY}", viewing.close)
 
-    return StreamingResponse(parts(), media_type=f"multipart/x-mixed-replace; boundary={_BOUNDARY}")
+
+async def _parts(viewing: Viewing) -> AsyncIterator[bytes]:
+    """One JPEG after another, until there is none."""
+    while (data := await viewing.jpeg()) is not None:
+        yield f"--{_BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(data)}\r\n\r\n".encode() + data + b"\r\n"
 
 
 __all__ = ["PageFile", "page_files", "page_routes"]
