@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import psutil
@@ -21,6 +21,8 @@ from benchmarks.report import plainly, say, show, write
 
 if TYPE_CHECKING:
     from selenium.webdriver.chrome.webdriver import WebDriver
+
+    from realtime.calls.calls import Calls
 
 _STALL = 0.2
 _BEGIN = """
@@ -73,13 +75,13 @@ def call(
     """Real Chromiums whose webcams are moving portraits visit a studio on this machine."""
     with plainly("call"), tempfile.TemporaryDirectory(prefix="swapcam-call-") as folder:
         place = Path(folder)
-        with _home(place), studio(place, browsers) as (url, states), ExitStack() as parts:
+        with _home(place), studio(place, browsers) as (url, calls), ExitStack() as parts:
             drivers = _browsers(parts, browsers, height, place)
             say(f"{browsers} browser{'s' * (browsers > 1)} at {height}p begin.")
             for driver in drivers:
                 _visit(driver, f"{url}/call?height={height}")
             seen, memory = _measure(drivers, seconds)
-            told = list(states().values())
+            told = list(calls.states().values())
     rows = [figures(shown) for shown in seen]
     early, late = memory[0], memory[-1]
     names = ("browser", "fps", "p50 ms", "p95 ms", "p99 ms", "gaps > 200 ms", "stalls > 200 ms", "longest gap ms", "unread")
@@ -96,8 +98,8 @@ def call(
 
 
 @contextmanager
-def studio(folder: Path, visitors: int) -> Iterator[tuple[str, Any]]:
-    """A studio in this process without a loop of its own: its address, and what asks for the visitors' states."""
+def studio(folder: Path, visitors: int) -> Iterator[tuple[str, Calls]]:
+    """A studio in this process without a loop of its own: its address, and its calls."""
     from realtime.config import CallSettings, NoOutput, Settings
     from realtime.studio.hosting import Wish, opened
 
@@ -108,7 +110,7 @@ def studio(folder: Path, visitors: int) -> Iterator[tuple[str, Any]]:
         while not house.hosted.started:
             time.sleep(0.02)
         try:
-            yield f"http://127.0.0.1:{house.listener.getsockname()[1]}", house.studio.calls.states
+            yield f"http://127.0.0.1:{house.listener.getsockname()[1]}", house.studio.calls
         finally:
             house.hosted.should_exit = True
             thread.join(10)

@@ -86,6 +86,8 @@ class Calls:
         self._coming += 1
         try:
             bench, visitor = await asyncio.get_running_loop().run_in_executor(self._dresser, self._dress, settings, wish)
+            if self._closed:
+                raise FullError(_full(0))
             name = secrets.token_urlsafe(12)
             guest = Guest(visitor, bench, settings, self._parting(name))
             try:
@@ -135,7 +137,7 @@ class Calls:
         for bench in self._benches:
             await run(self._dresser, bench.close)
         self._benches.clear()
-        self._dresser.shutdown(wait=False)
+        self._dresser.shutdown()
 
     def _check(self, wish: Wish) -> None:
         if wish.source is not None and wish.source not in self.sources():
