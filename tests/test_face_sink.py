@@ -195,6 +195,13 @@ def test_a_place_where_nothing_can_be_kept_is_said_before_the_run(tmp_path: Path
         check_recordings(settings)
 
 
+def test_without_the_encoder_it_is_said_what_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(av, "codecs_available", {"libx264"})
+    with pytest.raises(RealtimeError, match="a folder instead"):
+        FaceVideo(FaceOutput(path=str(tmp_path / "face.webm")), cut, 25.0, print)
+    FacePictures(FaceOutput(path=str(tmp_path / "face")), cut, 25.0).close()
+
+
 def test_two_outputs_are_never_one_file() -> None:
     for pair in ([FaceOutput(path="a.webm"), FaceOutput(path="./a.webm")], [RecordingOutput(path="a.mp4"), RecordingOutput(path="a.mp4")]):
         with pytest.raises(RealtimeError, match="there twice"):

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from studios import running
 
 from benchmarks.browser import browser, complaints, missing
 from realtime.config import AnimatedInput, Settings
@@ -23,6 +24,7 @@ from realtime.show import Show
 from realtime.sinks.monitor import Monitor
 from realtime.studio.access import Access
 from realtime.studio.app import Studio
+from realtime.studio.hosting import Wish
 from realtime.studio.serving import bind, server
 
 pytestmark = pytest.mark.skipif(missing() is not None, reason=missing() or "")
@@ -246,6 +248,20 @@ def test_overlay_pages_are_drawn_over_the_picture_and_sealed(room: Room, driver:
     assert (label[..., :3].min(axis=2) > 200).any()
     room.show.change(["overlay", "pages"], [])
     until(lambda: not (seen(driver) == (0, 200, 0, 255)).all(axis=2).any())
+
+
+def test_by_a_link_with_its_token_everything_comes_too(room: Room, driver: Any, tmp_path: Path) -> None:
+    page = {"path": room.chat, "x": 0.5, "y": 0.5, "width": 0.5, "height": 0.5}
+    settings = Settings.model_validate({**room.settings.model_dump(), "overlay": {"pages": [page]}})
+    token = "correct-horse-battery"
+    with running(tmp_path, settings, Wish(port=0, open=False, token=token)) as studio:
+        studio.house.show.start()
+        studio.wait()
+        driver.get(f"{studio.root}/source?token={token}&face=1")
+        until(lambda: uncovered(driver) and (seen(driver)[370:530, 700:1200] == (0, 200, 0, 255)).all())
+        assert by_webrtc(driver)
+        assert driver.current_url == f"{studio.root}/source?face=1"
+        driver.get("about:blank")
 
 
 class _Elsewhere(BaseHTTPRequestHandler):

@@ -196,6 +196,8 @@ def check(path: Path, overwrite: bool) -> None:
         raise RealtimeError(f"{path}: a face with its alpha goes into a folder or a file that ends in .webm; got {path.suffix}.")
     if not path.parent.is_dir():
         raise RealtimeError(f"The folder {path.parent} does not exist; make it first.")
+    if path.suffix and "libvpx-vp9" not in av.codecs_available:
+        raise RealtimeError(f"{path}: this build of PyAV cannot write VP9; give the name of a folder instead, for PNG files.")
     if path.suffix and path.is_dir():
         raise RealtimeError(f"{path} is a folder; give the name of a file in it, or of a folder without an ending.")
     if not path.suffix and path.exists() and not path.is_dir():
