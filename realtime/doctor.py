@@ -24,7 +24,7 @@ _LEAST_DISK = 2**30
 def examine() -> list[Check]:
     """Every check, the needed ones first; takes two or three seconds, opens cameras only to ask them."""
     inside = [*_python(), *_packages(), *_opencv(), *_mediapipe(), *accelerators(), *_engines()]
-    return [*inside, *_cameras(), *_virtual_camera(), *_screen(), *_machine()]
+    return [*inside, *_cameras(), *_virtual_camera(), *_microphone(), *_streams(), *_screen(), *_machine()]
 
 
 def status(checks: Sequence[Check]) -> int:
@@ -137,6 +137,31 @@ def _loopbacks() -> Iterator[Check]:
             yield Check("virtual camera", "ok", text, "version 0.13 or newer does not do so")
         else:
             yield Check("virtual camera", "ok", name)
+
+
+def _microphone() -> Iterator[Check]:
+    from realtime.machine import sounddevices
+
+    try:
+        found = sounddevices.names("input")
+    except RealtimeError as error:
+        sentence, _, fix = str(error).rstrip(".").partition(": ")
+        yield Check("microphone", "warn", sentence, fix)
+        return
+    advice = "" if found else sounddevices.advice()
+    yield Check("microphone", "ok" if found else "warn", ", ".join(found) or "none found", advice)
+
+
+def _streams() -> Iterator[Check]:
+    from realtime.sinks import encoders, relay
+
+    working = [name for name, known in encoders.NAMES.items() if not encoders.trouble(known)]
+    mend = "" if working else "pip install --force-reinstall av"
+    yield Check("H.264", "ok" if working else "warn", f"encoders that work here: {', '.join(working) or 'none'}", mend)
+    try:
+        yield Check("streams", "ok", f"rtmp, rtmps, rtsp, udp, hls; srt by {relay.program()}")
+    except RealtimeError as error:
+        yield Check("streams", "warn", "rtmp, rtmps, rtsp, udp, hls; no srt", str(error))
 
 
 def _screen() -> Iterator[Check]:

@@ -98,6 +98,22 @@ def test_missing_system_libraries_of_opencv_are_named(monkeypatch: pytest.Monkey
     assert (check.state, check.fix) == ("fail", "sudo apt install libgl1 libglib2.0-0")
 
 
+def test_what_is_missing_for_sound_and_srt_is_said_with_its_cure(monkeypatch: pytest.MonkeyPatch) -> None:
+    from realtime.sinks import relay
+
+    monkeypatch.setitem(sys.modules, "sounddevice", None)
+    relay.program.cache_clear()
+    monkeypatch.setenv("PATH", "")
+    try:
+        checks = [*doctor._microphone(), *doctor._streams()]
+    finally:
+        relay.program.cache_clear()
+    assert [(check.name, check.state) for check in checks] == [("microphone", "warn"), ("H.264", "ok"), ("streams", "warn")]
+    assert checks[0].fix == "pip install sounddevice"
+    assert "software" in checks[1].text
+    assert "sudo apt install ffmpeg" in checks[2].fix
+
+
 def test_an_old_python_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "version_info", (3, 13, 1, "final", 0))
     assert status(list(doctor._python())) == 1

@@ -44,6 +44,11 @@ def portaudio() -> Any:
     return sounddevice
 
 
+def advice() -> str:
+    """What helps where there is no device."""
+    return _NONE.get(platform.system(), _NONE["Linux"])
+
+
 def refresh() -> None:
     """Look again at what is plugged in; only while no stream is open, for it would end.  Raises RealtimeError."""
     module = portaudio()
@@ -68,7 +73,7 @@ def chosen(name: str, way: Way) -> Iterator[dict[str, Any]]:
         try:
             yield dict(module.query_devices(kind=way))
         except (module.PortAudioError, ValueError):
-            raise RealtimeError(f"There is no {kind}: {_NONE.get(platform.system(), _NONE['Linux'])}.") from None
+            raise RealtimeError(f"There is no {kind}: {advice()}.") from None
         return
     for fits in (lambda other: other == name, lambda other: name.lower() in other.lower()):
         for device in devices:
@@ -129,4 +134,4 @@ def opened(name: str, way: Way, make: Callable[[Any, dict[str, Any], float], Any
     raise RealtimeError(f"{device['name']} cannot be opened ({error}); is another program using it alone?")
 
 
-__all__ = ["SERVERS", "Way", "chosen", "names", "opened", "portaudio", "refresh"]
+__all__ = ["SERVERS", "Way", "advice", "chosen", "names", "opened", "portaudio", "refresh"]
