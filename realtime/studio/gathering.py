@@ -116,8 +116,9 @@ def _virtual_cameras() -> list[dict[str, str | None]]:
     """What can be sent to: path, label, state and problem; path None where the system has one virtual camera alone."""
     if platform.system() != "Linux":
         return [{"path": None, "label": "The virtual camera of this system", "state": "free", "problem": ""}]
+    usable = ("free", "stuck")
     return [
-        {"path": one.path, "label": one.label, "state": one.state, "problem": "" if one.state in ("free", "stuck") else loopback.reason(one)}
+        {"path": one.path, "label": one.label, "state": one.state, "problem": "" if one.state in usable else loopback.reason(one)}
         for one in loopback.loopbacks()
     ]
 

@@ -5,6 +5,7 @@ import { button, fill, icon, make } from "./element.js";
 import { attempt, inform, wrong } from "./messages.js";
 import { change, sections } from "./settings.js";
 import { on, setting, state } from "./store.js";
+import { virtualCameras } from "./virtual.js";
 
 export const SECTIONS = ["input", "outputs", "audio", "call"];
 const PLACES = { camera: "camera", "virtual camera": "air" };
@@ -13,28 +14,32 @@ const PLACES = { camera: "camera", "virtual camera": "air" };
 export function page() {
   const cameras = make("div", { class: "cameras" });
   const hints = { camera: make("ul", { class: "hints" }), air: make("ul", { class: "hints" }), machine: make("ul", { class: "hints" }) };
-  const again = button("reset", "Look again", () => look(cameras, hints), { text: "Look again", kind: "link" });
+  const virtual = virtualCameras();
+  const again = button("reset", "Look again", () => look(cameras, virtual, hints), { text: "Look again", kind: "link" });
   const machine = make("details", { class: "section" }, make("summary", {}, icon("down"), make("span", {}, make("b", {}, "This machine"), make("small", {}, "what the doctor found"))), hints.machine);
   const made = make("section", {},
     make("div", { class: "title" }, make("h2", {}, "Camera"), again), cameras, hints.camera,
-    make("div", { class: "title" }, make("h2", {}, "Input and outputs")), hints.air,
-    sections((name) => SECTIONS.includes(name)), machine, log(), elsewhere());
-  let asked = false;
-  on(["connected"], ({ connected }) => {
-    if (connected && !asked) look(cameras, hints);
-    asked = connected;
+    make("div", { class: "title" }, make("h2", {}, "Virtual camera")), virtual.element, hints.air,
+    make("div", { class: "title" }, make("h2", {}, "Everything else")), sections((name) => SECTIONS.includes(name)), machine, log(), elsewhere());
+  // Looking opens devices, so it is done for those only who look at this page.
+  const seen = new IntersectionObserver((entries) => {
+    if (!entries.some((entry) => entry.isIntersecting) || !state.connected) return;
+    seen.disconnect();
+    look(cameras, virtual, hints);
   });
+  seen.observe(made);
   on(["settings"], () => mark(cameras));
   return made;
 }
 
-async function look(cameras, hints) {
+async function look(cameras, virtual, hints) {
   fill(cameras, make("p", { class: "note" }, "Looking for cameras…"));
   const [found, checks] = await Promise.all([attempt(() => ask("GET", "/api/cameras")), attempt(() => ask("GET", "/api/doctor"))]);
-  const list = Array.isArray(found) ? found : found?.cameras ?? [];
+  const list = found?.cameras ?? [];
+  virtual.show(found?.virtual ?? []);
   fill(cameras, ...(list.length ? list.map(choice) : [make("p", { class: "note" }, "No camera was found on this machine.")]));
   mark(cameras);
-  const lines = Array.isArray(checks) ? checks : checks?.checks ?? [];
+  const lines = checks?.checks ?? [];
   for (const place of ["camera", "air"]) {
     fill(hints[place], ...lines.filter((one) => PLACES[one.name] === place && one.state !== "ok").map(hint));
   }

@@ -2,8 +2,9 @@
 
 import { ask, at } from "./api.js";
 import { button, fill, icon, make } from "./element.js";
-import { show } from "./dialog.js";
+import { agree, show } from "./dialog.js";
 import { inform, wrong } from "./messages.js";
+import { state } from "./store.js";
 import { refresh } from "./connection.js";
 import { Webcam } from "./webcam.js";
 
@@ -104,12 +105,14 @@ class Enrolment {
   }
 
   async send() {
+    const name = this.name.value.trim();
+    const overwrite = state.sources.some((one) => one.enrolled && one.name === name);
+    if (overwrite && !(await agree(`Replace ${name}?`, "A face of that name is enrolled already; these photos would take its place.", "Replace"))) return;
     this.sending = true;
     this.ready();
     this.hint.textContent = "The face is being made from the photos…";
-    const name = this.name.value.trim();
     try {
-      await ask("POST", at`/api/enrolments/${this.id}`, { name, consent: this.consent.checked });
+      await ask("POST", at`/api/enrolments/${this.id}`, { name, consent: this.consent.checked, overwrite });
       this.done = true;
       this.dialog.close();
       inform(`${name} can be worn now.`);

@@ -15,9 +15,11 @@ export function row(control, set) {
     fault.hidden = true;
     try {
       await set(next, inside);
+      return true;
     } catch (problem) {
       Object.assign(fault, { textContent: problem.message, hidden: false });
       made.show(value);
+      return false;
     }
   };
   const compound = { list, map, union, entries }[control.kind];

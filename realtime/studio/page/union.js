@@ -1,5 +1,5 @@
 // Controls for a setting of one of several kinds, and for a row of such.  Each is {element, field, show(value)}.
-// set(value, inside): `inside` is the way from the setting to the part that changes, [] for the whole.
+// set(value, inside): `inside` is the way from the setting to the part that changes, [] for the whole; gives whether it was taken.
 
 import { button, fill, make } from "./element.js";
 import { row } from "./row.js";
@@ -23,21 +23,14 @@ export function union(control, set, adding = "") {
 
   function draft(variant, value) {
     const ready = () => (variant.required ?? []).every((name) => ![null, undefined, ""].includes(value[name]));
-    const fault = make("p", { class: "fault", role: "alert", hidden: true });
-    const use = make("button", { type: "button", class: "primary", onclick: async () => {
-      try {
-        await set(value, []);
-      } catch (problem) {
-        Object.assign(fault, { textContent: problem.message, hidden: false });
-      }
-    } }, adding || `Use this ${label.toLowerCase()}`);
+    const use = make("button", { type: "button", class: "primary", onclick: () => set(value, []) }, adding || `Use this ${label.toLowerCase()}`);
     use.disabled = !ready();
     build(variant, (next, [name]) => {
       value[name] = next;
       use.disabled = !ready();
     }, true);
     for (const [one, made] of shown.rows) made.show(one.default ?? null);
-    inner.append(fault, use);
+    inner.append(use);
   }
 
   function build(variant, change, drafted) {
@@ -81,8 +74,7 @@ export function entries(control, set) {
   function begin() {
     const leave = () => { element.remove(); field.hidden = false; };
     const done = async (next) => {
-      await set([...values, next], []);
-      leave();
+      if (await set([...values, next], [])) leave();
     };
     const made = union({ ...shape, label: one }, done, `Add this ${one}`);
     const element = make("li", { class: "card draft" }, made.element, button("close", "Do not add it", () => { leave(); field.focus(); }, { kind: "bare" }));
