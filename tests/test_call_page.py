@@ -26,7 +26,9 @@ from realtime.portraits import portrait
 
 pytestmark = [
     pytest.mark.skipif(missing() is not None, reason=str(missing())),
-    pytest.mark.skipif(not get_host_addresses(use_ipv4=True, use_ipv6=True), reason="no network interface but loopback, which WebRTC leaves out"),
+    pytest.mark.skipif(
+        not get_host_addresses(use_ipv4=True, use_ipv6=True), reason="no network interface but loopback, which WebRTC leaves out"
+    ),
 ]
 _GRAB = """
 const video = document.getElementById(arguments[0]), canvas = document.createElement('canvas');
