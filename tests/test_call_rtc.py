@@ -19,7 +19,7 @@ from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSes
 from aiortc.mediastreams import MediaStreamError
 
 from realtime.calls import strip
-from realtime.calls.calls import Calls, FullError
+from realtime.calls.calls import Answer, Calls, FullError
 from realtime.calls.visitor import Wish
 from realtime.config import CallSettings, Settings
 from realtime.frame import Image, RealtimeError
@@ -93,9 +93,12 @@ class _Caller:
     async def call(self, calls: Calls, wish: Wish) -> str:
         offer = await self.offer()
         answer = await calls.answer(offer.sdp, offer.type, wish)
+        await self.accept(answer)
+        return answer.id
+
+    async def accept(self, answer: Answer) -> None:
         await self.peer.setRemoteDescription(RTCSessionDescription(answer.sdp, answer.type))
         self._task = asyncio.ensure_future(self._watch(self.peer.getReceivers()[0].track))
-        return answer.id
 
     async def _watch(self, track: Any) -> None:
         try:
