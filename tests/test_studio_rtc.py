@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from studios import Running, running
 
 from realtime.studio.coding import Encoder
+from realtime.studio.pacing import Pacing
 
 Bytes = NDArray[np.uint8]
 
@@ -182,6 +184,50 @@ def test_a_wish_that_is_none_is_one_sentence(moving: Running) -> None:
         answer = moving.client.post("/api/preview", json={"sdp": "", "type": "offer", **more})
         assert answer.status_code == 422, more
     assert moving.client.delete("/api/preview/nobody").status_code == 404
+
+
+class _Line:
+    """A sender that tells of a line with so much loss; what is sent is what the encoder was asked for."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self.loss, self.sent, self._encoder = 0, 0, encoder
+
+    async def getStats(self) -> dict[str, Any]:  # noqa: N802 (aiortc's name)
+        self.sent += self._encoder.bitrate // 8
+        inbound = SimpleNamespace(type="remote-inbound-rtp", fractionLost=self.loss, roundTripTime=0.02)
+        return {"in": inbound, "out": SimpleNamespace(type="outbound-rtp", bytesSent=self.sent)}
+
+
+def test_a_line_that_loses_packets_gets_smaller_and_coarser_pictures_and_later_whole_ones_again() -> None:
+    encoder, viewing = Encoder("h264"), SimpleNamespace(height=480)
+    encoder(np.zeros((480, 1708, 3), np.uint8))
+    line = _Line(encoder)
+    pacing = Pacing(line, viewing, encoder)  # type: ignore[arg-type]
+    seen = []
+    for second in range(120):
+        line.loss = 60 if 20 <= second < 40 else 0
+        asyncio.run(pacing.look(float(second)))
+        seen.append((viewing.height, encoder.bitrate))
+    assert seen[39][0] < seen[19][0]
+    assert seen[39][1] < 0.5 * seen[19][1]
+    assert seen[119][0] == 480
+    assert seen[119][1] > 2 * seen[39][1]
+
+
+def test_a_page_on_another_machine_is_watched_over(moving: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("realtime.studio.app.local", lambda _: False)
+    monkeypatch.setattr("realtime.studio.rtc._LOOK", 0.1)
+    looks: list[float] = []
+    look = Pacing.look
+
+    async def counted(self: Pacing, now: float) -> None:
+        looks.append(now)
+        await look(self, now)
+
+    monkeypatch.setattr(Pacing, "look", counted)
+    pictures, _ = _seen(moving, 30, view="after", height=180)
+    assert pictures[-1].shape[1] in (320, 266, 268)
+    assert len(looks) >= 5
 
 
 # The encoder

@@ -34,7 +34,7 @@ from realtime.studio.people import People
 from realtime.studio.pictures import Pictures, Side
 from realtime.studio.rtc import Peers
 from realtime.studio.secrecy import scrubbed
-from realtime.studio.steering import Ask, steering_routes
+from realtime.studio.steering import Ask, local, steering_routes
 
 
 class Offer(Ask):
@@ -143,7 +143,7 @@ class Studio:
             "recording": show.recording.name if show.recording else None,
             "figures": self._figures(),
             "call": self._call(),
-            "folder": str(self._folder),
+            "folder": str(self._folder.resolve()),
         }
 
 
@@ -151,8 +151,8 @@ def _preview_routes(peers: Peers) -> APIRouter:
     router = APIRouter(prefix="/api/preview")
 
     @router.post("")
-    async def preview(offer: Offer) -> dict[str, str]:
-        return await peers.answer(offer.sdp, offer.view, offer.height)
+    async def preview(offer: Offer, request: Request) -> dict[str, str]:
+        return await peers.answer(offer.sdp, offer.view, offer.height, local(request))
 
     @router.delete("/{name}")
     async def close(name: str) -> dict[str, bool]:

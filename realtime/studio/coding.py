@@ -2,7 +2,7 @@
 
 Measured on 1708x480, 4 Mbit/s, one thread, processor time a frame with 3.1 ms of conversion in it: H.264 ultrafast
 5.8 ms, superfast 7.4, veryfast 11.8; VP8 at speed 16 6.4 ms, at speed 8 8.4; the encoders inside aiortc 41.5 (H.264) and
-11.2 ms (VP8).
+11.2 ms (VP8).  Chromium 156 takes 2.0 ms to decode a frame of H.264 and 8.8 ms of VP8, on a busy machine 3.9 and 21.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ Codec = Literal["h264", "vp8"]
 CLOCK = Fraction(1, 90000)
 _RATE = 30
 _KEYS = 300
+_CEILING = 8_000_000
+_STEP = 0.2
 _MATRIX = 1  # BT.709
 _LIMITED = 1
 _OPTIONS = {
@@ -34,14 +36,20 @@ _NAMES = {"h264": "libx264", "vp8": "libvpx"}
 class Encoder:
     """Encodes pictures of any size, one after another; for one thread at a time.
 
-    bitrate: bits a second, the most that a second of it takes.
+    bitrate: bits a second, the most that a second of it takes; may be changed at any time.
     """
 
-    def __init__(self, codec: Codec, bitrate: int) -> None:
+    def __init__(self, codec: Codec, bitrate: int = _CEILING) -> None:
         self.codec: Codec = codec
-        self.bitrate = bitrate
+        self.bitrate = min(bitrate, _CEILING)
         self._context: VideoCodecContext | None = None
+        self._rate = self.bitrate
         self._begin, self._last, self._renew = time.perf_counter(), -1, False
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the newest picture; (0, 0) before the first."""
+        return (self._context.width, self._context.height) if self._context else (0, 0)
 
     def renew(self) -> None:
         """Make the next picture one that a decoder can begin with; from any thread."""
@@ -51,7 +59,7 @@ class Encoder:
         """The packet of a picture, (h, w, 3) uint8 BGR with even sides, stamped with the time of now."""
         height, width = image.shape[:2]
         context = self._context
-        if context is None or (context.width, context.height) != (width, height) or context.bit_rate != self.bitrate:
+        if context is None or self.size != (width, height) or abs(self.bitrate / self._rate - 1) > _STEP:
             context = self._context = self._opened(width, height)
         picture = av.VideoFrame.from_ndarray(image, format="bgr24")
         frame = picture.reformat(format="yuv420p", dst_colorspace=_MATRIX, dst_color_range=_LIMITED)
@@ -72,10 +80,10 @@ class Encoder:
         context.framerate, context.time_base = Fraction(_RATE, 1), CLOCK
         # Browsers guess the matrix of untagged H.264, and guess another one than FFmpeg: skin would turn orange.
         context.color_range, context.colorspace, context.color_primaries, context.color_trc = _LIMITED, _MATRIX, _MATRIX, _MATRIX
-        context.bit_rate, context.gop_size, context.thread_count = self.bitrate, _KEYS, 1
-        rate = str(self.bitrate)
+        rate = self._rate = self.bitrate
+        context.bit_rate, context.gop_size, context.thread_count = rate, _KEYS, 1
         # A quarter of a second: a picture that takes longer to send is a delay.
-        context.options = {**_OPTIONS[self.codec], "maxrate": rate, "bufsize": str(self.bitrate // 4)}
+        context.options = {**_OPTIONS[self.codec], "maxrate": str(rate), "bufsize": str(rate // 4)}
         if self.codec == "h264":
             context.profile = "Baseline"
         return context

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+import time
 from typing import Any
 
 from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
@@ -14,13 +15,14 @@ from av.packet import Packet
 from fastapi import HTTPException
 
 from realtime.studio.coding import Codec, Encoder
+from realtime.studio.pacing import Pacing
 from realtime.studio.pictures import Pictures, Side, Viewing
 
 logger = logging.getLogger(__name__)
 
-BITRATE = 8_000_000
 _PEERS = 12
 _PATIENCE = 20.0
+_LOOK = 1.0
 _CANDIDATES = 60
 
 
@@ -53,13 +55,16 @@ class Peers:
     def __init__(self, pictures: Pictures, limit: int = _PEERS) -> None:
         self._pictures, self._limit = pictures, limit
         self._peers: dict[str, RTCPeerConnection] = {}
+        self._paces: dict[str, Pacing] = {}
+        self._looking: asyncio.Task[None] | None = None
 
     def __len__(self) -> int:
         return len(self._peers)
 
-    async def answer(self, sdp: str, side: Side, height: int) -> dict[str, str]:
+    async def answer(self, sdp: str, side: Side, height: int, near: bool = True) -> dict[str, str]:
         """The answer to a browser's offer to receive video: sdp, type and the id to close it with.
 
+        near: the browser is on this machine, where no line has to be spared.
         Raises HTTPException: 422 for an offer that cannot be read or takes no video that we can send, 503 at the limit.
         """
         if len(self._peers) >= self._limit:
@@ -70,7 +75,7 @@ class Peers:
         self._peers[name] = peer
         peer.on("connectionstatechange", lambda: asyncio.ensure_future(self._changed(name)))
         try:
-            await self._accept(peer, sdp, side, height)
+            video, viewing, encoder = await self._accept(peer, sdp, side, height)
         except HTTPException:
             await self.close(name)
             raise
@@ -81,13 +86,16 @@ class Peers:
         except (InvalidStateError, InvalidAccessError, OperationError):
             await self.close(name)
             raise HTTPException(422, "The offer does not go with what is sent here: one video track to receive.") from None
+        if not near:
+            self._paces[name] = Pacing(video, viewing, encoder)
+            self._looking = self._looking or asyncio.ensure_future(self._look())
         asyncio.get_running_loop().call_later(_PATIENCE, lambda: asyncio.ensure_future(self._late(name)))
         local = peer.localDescription
         return {"sdp": local.sdp, "type": local.type, "id": name}
 
     async def close(self, name: str) -> bool:
         """End one; False where there is none of that name."""
-        peer = self._peers.pop(name, None)
+        peer, _ = self._peers.pop(name, None), self._paces.pop(name, None)
         if peer is None:
             return False
         for sender in peer.getSenders():
@@ -98,17 +106,26 @@ class Peers:
 
     async def close_all(self) -> None:
         """End all."""
+        if self._looking is not None:
+            self._looking.cancel()
         await asyncio.gather(*(self.close(name) for name in list(self._peers)))
 
-    async def _accept(self, peer: RTCPeerConnection, sdp: str, side: Side, height: int) -> None:
+    async def _look(self) -> None:
+        while True:
+            await asyncio.sleep(_LOOK)
+            for pacing in list(self._paces.values()):
+                await pacing.look(time.monotonic())
+
+    async def _accept(self, peer: RTCPeerConnection, sdp: str, side: Side, height: int) -> tuple[RTCRtpSender, Viewing, Encoder]:
         codec = _codec(sdp)
-        encoder = Encoder(codec, BITRATE)
+        encoder, viewing = Encoder(codec), self._pictures.open(side, height)
         # Before the offer is looked at: aiortc chooses the codecs while it does that.
-        video = peer.addTransceiver(Track(self._pictures.open(side, height), encoder), "sendonly")
+        video = peer.addTransceiver(Track(viewing, encoder), "sendonly")
         video.setCodecPreferences([one for one in RTCRtpSender.getCapabilities("video").codecs if one.name.lower() in (codec, "rtx")])
         _on_keyframe(video.sender, encoder)
         await peer.setRemoteDescription(RTCSessionDescription(sdp, "offer"))
         await peer.setLocalDescription(await peer.createAnswer())
+        return video.sender, viewing, encoder
 
     async def _changed(self, name: str) -> None:
         peer = self._peers.get(name)
@@ -136,4 +153,4 @@ def _on_keyframe(sender: Any, encoder: Encoder) -> None:
     sender._send_keyframe = encoder.renew
 
 
-__all__ = ["BITRATE", "Peers", "Track"]
+__all__ = ["Peers", "Track"]
