@@ -27,7 +27,7 @@ from realtime.stages.overlay import Mirror, Overlay, Statistics, label_off
 logger = logging.getLogger(__name__)
 
 _OPENED_WITH = ("model", "confidence", "tiles")
-_FACES = ("sources", "assign", "enabled", "engine", "boost", "masks", "points", "recogniser", "enhancer")
+_FACES = ("sources", "assign", "engine", "boost", "masks", "points", "recogniser", "enhancer")
 
 
 class Loop:
@@ -108,8 +108,7 @@ class Loop:
             if settings.audio != before.audio:
                 undo.callback(setattr, self._parts["audio"], "settings", before.audio)
                 self._parts["audio"].settings = settings.audio
-            faces = any(getattr(settings.swap, name) != getattr(before.swap, name) for name in _FACES)
-            outfit = self._equipment.arm(settings) if faces else None
+            outfit = self._equipment.arm(settings) if _faces(settings) != _faces(before) else None
             if settings.outputs != before.outputs:
                 self.ports.change(settings.outputs)
             undo.pop_all()
@@ -124,6 +123,11 @@ class Loop:
         self.settings = settings
         self._arrange(settings)
         self._tell(settings, before, later)
+
+    def prepare(self, settings: Settings) -> None:
+        """Read and open what change() will need for them, so that it takes but a moment; raises RealtimeError."""
+        if _faces(settings) != _faces(self.settings):
+            self._equipment.arm(settings)
 
     def restarts(self, settings: Settings) -> list[str]:
         """What differs from the settings that the loop was built with and cannot change while it runs, as section or section.key."""
@@ -194,6 +198,11 @@ def _later(settings: Settings, before: Settings) -> list[str]:
     ]
     sections += [(f"detect.{name}", getattr(settings.detect, name), getattr(before.detect, name)) for name in _OPENED_WITH]
     return [name for name, new, old in sections if new != old]
+
+
+def _faces(settings: Settings) -> list[object]:
+    """What faces and networks are named by."""
+    return [getattr(settings.swap, name) for name in _FACES]
 
 
 def _windows(settings: Settings) -> int:

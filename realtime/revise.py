@@ -71,7 +71,7 @@ class _Reviser:
             self._insert(self._line_end(self._end(node)), block(added, node.start_mark.column))
 
     def _value(self, key: yaml.Node, node: yaml.Node, now: Any, target: Any, lean: Any) -> None:
-        wide = not isinstance(node, yaml.ScalarNode) and not node.flow_style
+        wide = isinstance(node, yaml.CollectionNode) and not node.flow_style
         if wide and isinstance(node, yaml.MappingNode) and _alike(now, target):
             self.map(node, now, target, lean if isinstance(lean, dict) else target)
         elif wide and isinstance(node, yaml.SequenceNode) and isinstance(target, list) and target and len(node.value) == len(now or ()):

@@ -10,12 +10,12 @@ from queue import SimpleQueue
 from typing import Literal
 
 from realtime.build import build
-from realtime.config import ImageInput, Settings, VideoInput, WindowOutput
+from realtime.config import Settings
 from realtime.equipment import Standby
 from realtime.frame import RealtimeError
 from realtime.loop import Loop
-from realtime.outputs import FILES
 from realtime.pipeline import StageError, attempt
+from realtime.playing import at_once, played
 from realtime.sinks.monitor import Monitor
 
 logger = logging.getLogger(__name__)
@@ -75,19 +75,26 @@ class Runner:
             self._thread.join(_PATIENCE)
 
     def change(self, settings: Settings) -> bool:
-        """Take settings into the loop: whether that is done; False: the thread will, and tell.  Raises RealtimeError."""
+        """Take settings into the loop: whether that is done; False: the thread does the rest, and tells.
+
+        What takes but a moment is done at once, whatever else is on its way.  Raises RealtimeError.
+        """
         loop, before = self.loop, self._settings
-        if self.state in ("stopped", "ended", "failed") and loop is None:
+        if loop is None and self.state in ("stopped", "ended", "failed"):
             return True
-        if loop is None or before is None or not _quick(settings, before) or not self._changing.acquire(blocking=False):
-            self._jobs.put(self._apply)
-            return False
-        try:
-            loop.change(_played(settings))
-            self._settings = settings
-        finally:
-            self._changing.release()
-        return True
+        if loop is not None and before is not None and self._changing.acquire(blocking=False):
+            try:
+                before = self._settings or before
+                soon = at_once(settings, before)
+                if soon != before:
+                    loop.change(played(soon))
+                    self._settings = soon
+                if soon == settings:
+                    return True
+            finally:
+                self._changing.release()
+        self._jobs.put(self._apply)
+        return False
 
     def nudge(self) -> None:
         """Have what is offered tried soon."""
@@ -136,13 +143,20 @@ class Runner:
         if loop is None or before is None or settings == before:
             self._taken()
             return
-        if loop.restarts(_played(settings)):
+        if loop.restarts(played(settings)):
             self._again(settings, before)
             return
-        with self._changing:
-            error = attempt(lambda: loop.change(_played(settings)))
-            if error is None:
-                self._settings = settings
+        # The long part without the lock, so that sliders go on moving something meanwhile.
+        error = attempt(lambda: loop.prepare(played(settings)))
+        if error is None:
+            with self._changing:
+                newest = self._offer()
+                if at_once(newest, settings) != newest:
+                    self._jobs.put(self._apply)
+                    return
+                error = attempt(lambda: loop.change(played(newest)))
+                if error is None:
+                    self._settings = newest
         self._told("outputs")
         if error is None:
             self._become("running")
@@ -178,9 +192,9 @@ class Runner:
         loops: list[Loop] = []
 
         def begin() -> None:
-            played, equipment = _played(settings), self._standby(settings)
+            equipment = self._standby(settings)
             changed = lambda: self._told("outputs")  # noqa: E731
-            loops.append(parts.enter_context(build(played, monitor=self._monitor, equipment=equipment, changed=changed)))
+            loops.append(parts.enter_context(build(played(settings), monitor=self._monitor, equipment=equipment, changed=changed)))
 
         error = attempt(begin)
         if error is not None:
@@ -226,28 +240,6 @@ class Runner:
         self._settings = None
         self._told("over")
         self._told("outputs")
-
-
-def _quick(settings: Settings, before: Settings) -> bool:
-    """Whether a change costs no more than a moment: nothing has to be opened or read for it."""
-    slow = ("input", "outputs", "models", "audio", "call")
-    if any(getattr(settings, name) != getattr(before, name) for name in slow):
-        return False
-    detect, swap = settings.detect, settings.swap
-    opened = {name: getattr(before.detect, name) for name in ("model", "confidence", "tiles")}
-    faces = ("sources", "assign", "engine", "boost", "masks", "points", "recogniser", "enhancer", "enabled")
-    worn = {name: getattr(before.swap, name) for name in faces}
-    return detect == detect.model_copy(update=opened) and swap == swap.model_copy(update=worn)
-
-
-def _played(settings: Settings) -> Settings:
-    """The settings as a loop that somebody watches has them: no windows, and clips at their own pace unless a file is made."""
-    outputs = tuple(output for output in settings.outputs if not isinstance(output, WindowOutput))
-    recorded = any(isinstance(output, FILES) for output in outputs)
-    update: dict[str, object] = {"outputs": outputs}
-    if isinstance(settings.input, (VideoInput, ImageInput)) and not recorded:
-        update["input"] = settings.input.model_copy(update={"realtime": True})
-    return settings.model_copy(update=update)
 
 
 def _sentence(error: Exception) -> str:

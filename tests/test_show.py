@@ -188,6 +188,35 @@ def test_what_cannot_be_leaves_the_loop_and_its_settings_as_they_were(make: Make
     assert show.settings.blend.opacity == 1.0
 
 
+def test_what_takes_long_does_not_hold_up_what_does_not(make: Make, anna: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    show, read, opening = make(), identities.load, threading.Event()
+
+    def slowly(name: str) -> identities.Identity:
+        assert opening.wait(60)
+        return read(name)
+
+    _running(show)
+    loop = show._runner.loop
+    assert loop is not None
+    monkeypatch.setattr(identities, "load", slowly)
+    show.change(("swap", "sources"), [anna])
+    show.change(("blend", "opacity"), 0.4)
+    show.change(("blend", "opacity"), 0.3)
+    show.change(("swap", "light"), 0.2)
+    assert (loop.settings.blend.opacity, loop.settings.swap.light, loop.settings.swap.sources) == (0.3, 0.2, ())
+    opening.set()
+    _until(lambda: loop.settings.swap.sources == (anna,))
+    assert loop.settings.blend.opacity == 0.3
+    found = []
+    while show.undoable:
+        show.undo()
+        found.append((show.settings.swap.sources, show.settings.blend.opacity, show.settings.swap.light))
+    assert found == [((anna,), 0.3, 1.0), ((anna,), 1.0, 1.0), ((), 1.0, 1.0)]
+    _until(lambda: loop.settings.swap.sources == ())
+    assert loop._parts["swap"].settings.sources == ()
+    assert loop._parts["blend"].settings.opacity == 1.0
+
+
 def test_another_input_needs_another_loop_and_the_old_one_comes_back_when_that_fails(make: Make, anna: str, tmp_path: Path) -> None:
     show = make(swap=SwapSettings(sources=(anna,)))
     assert _running(show).raw.shape == (240, 320, 3)
