@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import functools
 import io
+import random
 import stat
 import struct
 import tempfile
@@ -217,6 +218,27 @@ def test_a_hostile_file_is_one_sentence_and_costs_nothing(one: Running, begun: s
     assert answer.json()["problem"].endswith(".")
     assert process.memory_info().rss - before < 60 << 20
     assert one.client.post(begun, json={"name": "grace", "consent": True}).status_code == 400
+
+
+def test_damaged_files_of_every_kind_are_pictures_or_one_sentence(hopper: Any) -> None:
+    chance, small, exif = random.Random(5), Pillow.fromarray(cv2.resize(hopper, (48, 56))), Pillow.Exif()
+    exif[0x0112], exif[0x010E], exif[0x011A] = 6, "words", 72.0
+    whole = []
+    for kind, ending in (("image/jpeg", "JPEG"), ("image/png", "PNG"), ("image/webp", "WEBP")):
+        data = io.BytesIO()
+        small.save(data, ending, exif=exif, icc_profile=bytes(200))
+        whole.append((data.getvalue(), kind))
+    refused = 0
+    for _ in range(3000):
+        data, kind = chance.choice(whole)
+        damaged = bytearray(data)
+        for _ in range(chance.choice((1, 3, 10))):
+            damaged[chance.randrange(chance.choice((64, 300, len(data))))] = chance.randrange(256)
+        try:
+            assert decoded(bytes(damaged), kind).shape[2] == 3
+        except RealtimeError:
+            refused += 1
+    assert 100 < refused < 2900
 
 
 def test_a_second_file_behind_the_picture_is_not_kept(hopper: Any, home: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +41,7 @@ def read_photo(place: str | Path) -> Image:
         raise RealtimeError(f"{place} may not be read; change its permissions.") from error
     except Pillow.DecompressionBombError as error:
         raise RealtimeError(f"{place} has too many pixels to be a photo; make it smaller.") from error
-    except (OSError, ValueError, SyntaxError) as error:  # Pillow's words for cut off and not a picture
+    except (OSError, ValueError, SyntaxError, TypeError, struct.error) as error:  # Pillow's words for cut off and not a picture
         if _is_apple(path):
             raise RealtimeError(f"{place} is in Apple's HEIC format, which is not read; save it as JPEG and give that.") from error
         raise RealtimeError(f"{place} is not a picture that can be read, or it is cut off; save it again as JPEG or PNG.") from error
