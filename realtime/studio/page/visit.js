@@ -27,6 +27,9 @@ export class Visit {
     this.peer = null;
     this.id = null;
     this.clear();
+    // In a tab that nobody sees, pictures are not shown, and that is no silence.
+    this.seen = 0;
+    document.addEventListener("visibilitychange", () => { this.seen = performance.now(); });
     setInterval(() => this.watch(), 500);
   }
 
@@ -107,6 +110,7 @@ export class Visit {
     this.peer = peer;
     const stream = this.canvas.captureStream(0);
     [this.track] = stream.getVideoTracks();
+    this.shoot = () => (this.track.requestFrame ? this.track.requestFrame() : stream.requestFrame());
     // Movement counts more than sharpness when the line is narrow: the browser makes its picture smaller, not rarer.
     this.track.contentHint = "motion";
     const channel = peer.createDataChannel("swapcam");
@@ -159,7 +163,7 @@ export class Visit {
     const { width, height } = this.canvas;
     this.context.drawImage(this.camera, 0, this.strip, width, height - this.strip);
     draw(this.context, performance.now(), width, this.strip);
-    this.track.requestFrame();
+    this.shoot();
   }
 
   see(attempt) {
@@ -196,7 +200,7 @@ export class Visit {
   watch() {
     if (document.hidden && this.peer && this.track) this.send();
     if (!this.wanted || !this.peer || this.since === undefined || document.hidden) return;
-    const silent = performance.now() - Math.max(this.last, this.since);
+    const silent = performance.now() - Math.max(this.last, this.since, this.seen);
     if (silent > (this.last < this.since ? FIRST : SILENCE)) this.broke();
   }
 
