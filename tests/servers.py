@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import socket
 import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
 import av
 import numpy as np
 import pytest
+from clips import numbered
 from numpy.typing import NDArray
 
+from realtime.config import StreamOutput
+from realtime.frame import Frame
+from realtime.sinks.stream import Stream
+
+_RATE = 30.0
 KEY = "geheim"
 """The stream key or password in every address that has room for one."""
 
@@ -79,6 +89,57 @@ class Server:
         self.process.wait()
 
 
+class Sender:
+    """Sends a numbered picture thirty times a second into a stream, as a loop does, and keeps what the stream says."""
+
+    def __init__(self, output: StreamOutput, size: tuple[int, int] = (160, 96)) -> None:
+        self.said: list[str] = []
+        self.slowest = 0.0
+        self._size = size
+        self.stream = Stream(output, _RATE, True, None, self.said.append)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._work, daemon=True)
+        self._thread.start()
+
+    def _work(self) -> None:
+        begin = time.perf_counter()
+        for index in itertools.count():
+            taken = begin + index / _RATE
+            if self._stop.wait(max(taken - time.perf_counter(), 0)):
+                return
+            before = time.perf_counter()
+            self.stream.send(Frame(numbered(index % 40, *self._size), index, taken))
+            self.slowest = max(self.slowest, time.perf_counter() - before)
+
+    def until(self, wanted: Callable[[], bool]) -> None:
+        """Wait for something to become true."""
+        end = time.perf_counter() + 40
+        while not wanted():
+            assert time.perf_counter() < end, (self.stream.state, self.stream.problem, self.said)
+            time.sleep(0.02)
+
+    def close(self) -> float:
+        """End the sending; the seconds that the stream took to close."""
+        self._stop.set()
+        self._thread.join()
+        before = time.perf_counter()
+        self.stream.close()
+        return time.perf_counter() - before
+
+
+def serving(folder: Path) -> Iterator[Callable[[str], Server]]:
+    """What makes servers of a kind, and ends them all."""
+    servers: list[Server] = []
+
+    def made(kind: str) -> Server:
+        servers.append(Server(kind, folder))
+        return servers[-1]
+
+    yield made
+    for server in servers:
+        server.end()
+
+
 def claps(path: Path | str, rate: float) -> tuple[list[float], list[float]]:
     """Moments at which flashes begin, and at which a loud sound begins, in seconds of a file's or playlist's own clock.
 
@@ -107,4 +168,4 @@ def claps(path: Path | str, rate: float) -> tuple[list[float], list[float]]:
     return flashes, beeps
 
 
-__all__ = ["KEY", "Server", "claps", "free_port"]
+__all__ = ["KEY", "Sender", "Server", "claps", "free_port", "serving"]

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import os
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,68 +11,22 @@ import av
 import numpy as np
 import pytest
 from clips import flat, number, numbered
-from servers import KEY, Server
+from servers import Sender, Server, serving
 
 from realtime.address import masked, unmasked
 from realtime.config import AnimatedInput, Settings, StreamOutput, SwapSettings
 from realtime.frame import Frame, RealtimeError
 from realtime.settings import Draft
-from realtime.sinks import encoders, relay, stream
+from realtime.sinks import encoders, relay
 from realtime.sinks.stream import Stream
 from realtime.spec import gather, output_of
 
 _RATE = 30.0
 
 
-class Sender:
-    """Sends a numbered picture thirty times a second into a stream, as a loop does, and keeps what the stream says."""
-
-    def __init__(self, output: StreamOutput, size: tuple[int, int] = (160, 96)) -> None:
-        self.said: list[str] = []
-        self.slowest = 0.0
-        self._size = size
-        self.stream = Stream(output, _RATE, True, None, self.said.append)
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._work, daemon=True)
-        self._thread.start()
-
-    def _work(self) -> None:
-        begin = time.perf_counter()
-        for index in itertools.count():
-            taken = begin + index / _RATE
-            if self._stop.wait(max(taken - time.perf_counter(), 0)):
-                return
-            before = time.perf_counter()
-            self.stream.send(Frame(numbered(index % 40, *self._size), index, taken))
-            self.slowest = max(self.slowest, time.perf_counter() - before)
-
-    def until(self, wanted: Callable[[], bool]) -> None:
-        """Wait for something to become true."""
-        end = time.perf_counter() + 40
-        while not wanted():
-            assert time.perf_counter() < end, (self.stream.state, self.stream.problem, self.said)
-            time.sleep(0.02)
-
-    def close(self) -> float:
-        """End the sending; the seconds that the stream took to close."""
-        self._stop.set()
-        self._thread.join()
-        before = time.perf_counter()
-        self.stream.close()
-        return time.perf_counter() - before
-
-
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Callable[[str], Server]]:
-    servers: list[Server] = []
-
-    def made(kind: str) -> Server:
-        servers.append(Server(kind, tmp_path))
-        return servers[-1]
-
-    yield made
-    for server in servers:
-        server.end()
+    yield from serving(tmp_path)
 
 
 def tracks(path: Path) -> dict[str, Any]:
@@ -133,80 +83,6 @@ def test_a_stream_carries_silence_where_there_is_no_microphone(serve: Callable[[
     assert (found["audio"].name, found["audio"].sample_rate, found["audio"].layout.nb_channels) == ("aac", 48000, 2)
     with av.open(str(path)) as container:
         assert max(float(np.abs(frame.to_ndarray()).max()) for frame in container.decode(audio=0)) < 1e-3
-
-
-@pytest.mark.parametrize("kind", ["rtmp", "srt", "rtsp"])
-def test_a_server_that_comes_late_goes_and_comes_back(
-    kind: str, serve: Callable[[str], Server], caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
-) -> None:
-    server = serve(kind)
-    sender = Sender(StreamOutput(url=server.url, bitrate=1))
-    sender.until(lambda: len(sender.said) == 1)
-    assert sender.stream.state == "waiting"
-    assert "not there" in sender.stream.problem
-    server.start()
-    sender.until(lambda: len(sender.said) == 2)
-    assert (sender.stream.state, sender.stream.problem) == ("on air", "")
-    server.kill()
-    sender.until(lambda: len(sender.said) == 3)
-    assert sender.stream.state == "waiting"
-    server.start()
-    sender.until(lambda: len(sender.said) == 4)
-    assert sender.stream.state == "on air"
-    sender.close()
-    away, there = (f"{masked(server.url)} is not there", f"On air: {masked(server.url)}")
-    assert [text.startswith(start) for text, start in zip(sender.said, (away, there, away, there), strict=True)] == [True] * 4
-    assert sender.slowest < 0.1
-    out, err = capfd.readouterr()
-    assert KEY not in " ".join([*sender.said, sender.stream.problem, caplog.text, out, err])
-
-
-@pytest.mark.parametrize("kind", ["rtmp", "rtsp"])
-def test_a_server_that_hangs_is_left_and_holds_nobody_up(
-    kind: str, serve: Callable[[str], Server], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(stream, "_HANGS", 1.0)
-    server = serve(kind)
-    server.start()
-    # Incompressible, so that the socket's buffers are soon full.
-    draw = np.random.default_rng(0)
-    noise = [draw.integers(0, 255, (360, 640, 3), dtype=np.uint8) for _ in range(4)]
-    said: list[str] = []
-    sink = Stream(StreamOutput(url=server.url, bitrate=100), _RATE, True, None, said.append)
-    slowest, stopped, end = 0.0, False, time.perf_counter() + 60
-    for index in itertools.count():
-        before = time.perf_counter()
-        sink.send(Frame(noise[index % 4], index, before))
-        slowest = max(slowest, time.perf_counter() - before)
-        if not stopped and said and sink.state == "on air" and server.process:
-            os.kill(server.process.pid, signal.SIGSTOP)
-            stopped = True
-        if stopped and sink.state == "waiting":
-            break
-        assert time.perf_counter() < end, (said, sink.state)
-        time.sleep(0.01)
-    assert slowest < 0.2
-    assert "does not answer" in sink.problem
-    before = time.perf_counter()
-    sink.close()
-    assert time.perf_counter() - before < 2
-
-
-def test_pauses_between_attempts_grow(monkeypatch: pytest.MonkeyPatch) -> None:
-    tried: list[float] = []
-
-    class Refused(stream.Broadcast):
-        def open(self) -> None:
-            tried.append(time.perf_counter())
-            raise ConnectionRefusedError(111, "Connection refused")
-
-    monkeypatch.setattr(stream, "Broadcast", Refused)
-    monkeypatch.setattr(stream, "_PAUSES", (0.1, 0.2, 0.4, 0.4))
-    sender = Sender(StreamOutput(url="rtmp://127.0.0.1/live/me"))
-    sender.until(lambda: len(tried) == 5)
-    sender.close()
-    assert np.diff(tried) == pytest.approx([0.1, 0.2, 0.4, 0.4], abs=0.09)
-    assert len(sender.said) == 1
 
 
 def test_frames_that_are_not_live_are_sent_at_their_pace(serve: Callable[[str], Server]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 import time
 from collections.abc import Callable
@@ -152,7 +153,7 @@ class Stream:
                 pass
             except (av.error.FFmpegError, OSError) as error:
                 if line is self._line and not self._stop.is_set():
-                    self._lost(error.strerror if isinstance(error, OSError) and error.strerror else str(error))
+                    self._lost(_reason(error, self.place))
             finally:
                 if line.broadcast is not None:
                     line.broadcast.close()
@@ -187,6 +188,13 @@ class Stream:
         if self._told is not False:
             self._told = False
             self._say(self._problem)
+
+
+def _reason(error: Exception, place: str) -> str:
+    """An error in a few words, without the address that FFmpeg puts behind them."""
+    if isinstance(error, OSError) and error.errno == errno.EIO and place.startswith("rtmp"):
+        return "the server refuses it: look at the stream key, and whether somebody sends with it already"
+    return error.strerror if isinstance(error, OSError) and error.strerror else str(error)
 
 
 __all__ = ["Stream"]
