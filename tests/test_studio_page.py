@@ -85,7 +85,7 @@ def _live(driver: WebDriver) -> bool:
     return mode == "live" and width > 0 and face
 
 
-def _until(done: Callable[[], Any], else_say: str, seconds: float = 40) -> Any:
+def _until(done: Callable[[], Any], else_say: str, seconds: float = 90) -> Any:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if found := done():
@@ -276,21 +276,19 @@ def test_at_390_px_nothing_is_wider_than_the_page(page: WebDriver, scheme: str) 
     assert page.execute_script(_NARROW)
 
 
-def test_the_page_takes_up_again_when_the_studio_is_back(chromium: WebDriver, tmp_path: Path) -> None:
-    arguments = [*PORTRAIT, "--source", str(portrait("hopper")), "--output", "none"]
-    screen(chromium)
-    with hosted(tmp_path, arguments) as first:
-        _open(chromium, first.url)
-        port = first.port
-    _until(lambda: _one(chromium, "#state").text == "No connection", "the page does not notice that the studio is gone")
-    assert "does not answer" in _one(chromium, ".empty").text
-    with hosted(tmp_path, arguments, port):
-        _until(lambda: _live(chromium), "the page did not come back")
-        before = _picture(chromium)
-        _until(lambda: np.abs(_picture(chromium).astype(int) - before).mean() > 1, "the preview stands still")
-        assert _one(chromium, "#state").text == "Live"
-        chromium.execute_script("document.querySelector('#actions .outlined').click()")
-        _until(lambda: "Nothing is running" in _one(chromium, ".empty").text, "Stop does not stop it")
-        chromium.execute_script("document.querySelector('.empty .primary').click()")
-        _until(lambda: _live(chromium), "Start does not start it")
-        chromium.get("about:blank")
+def test_the_page_takes_up_again_when_the_studio_is_back(page: WebDriver, studio: Hosted, tmp_path: Path) -> None:
+    # The last test of this file, because it ends the studio of all of them.
+    studio.process.terminate()
+    _until(lambda: _one(page, "#state").text == "No connection", "the page does not notice that the studio is gone")
+    assert "does not answer" in _one(page, ".empty").text
+    studio.process.wait(30)
+    with hosted(tmp_path, [*PORTRAIT, "--source", str(portrait("hopper")), "--output", "none"], studio.port):
+        _until(lambda: _live(page), "the page did not come back")
+        before = _picture(page)
+        _until(lambda: np.abs(_picture(page).astype(int) - before).mean() > 1, "the preview stands still")
+        assert _one(page, "#state").text == "Live"
+        page.execute_script("document.querySelector('#actions .outlined').click()")
+        _until(lambda: "Nothing is running" in _one(page, ".empty").text, "Stop does not stop it")
+        page.execute_script("document.querySelector('.empty .primary').click()")
+        _until(lambda: _live(page), "Start does not start it")
+        page.get("about:blank")

@@ -14,10 +14,15 @@ import { toggleSwap } from "./run.js";
 export function page(more) {
   const gallery = make("ul", { class: "gallery", "aria-label": "Faces" });
   const note = make("p", { class: "note" });
-  on(["sources", "settings", "loop"], ({ sources, settings }) => {
+  let built = "";
+  on(["sources", "settings"], ({ sources, settings }) => {
     if (!settings) return;
     const shown = tiles(sources, settings);
-    fill(gallery, ...shown.map(tile), adding(shown.length));
+    const print = JSON.stringify(shown.map(({ worn, ...rest }) => rest));
+    // The tiles stay while only another one is worn, and with them the focus of whoever pressed one.
+    if (print !== built) fill(gallery, ...shown.map(tile), adding(shown.length));
+    built = print;
+    shown.forEach(({ worn }, index) => gallery.children[index].firstChild.setAttribute("aria-pressed", worn));
     note.textContent = shown.length ? "Press a face to wear it. Press a face in the preview to give it to one person only." : "";
   });
   dropped();
@@ -46,11 +51,11 @@ function tile(source, number) {
   const title = bare(name);
   const faceless = make("span", { class: "faceless" }, icon("face"));
   const picture = photo ? faceless : make("img", { src: at`/api/sources/${name}/thumbnail`, alt: "", width: 96, height: 96, onerror: () => picture.replaceWith(faceless) });
-  const wearIt = make("button", { type: "button", class: "wear", "aria-pressed": Boolean(worn), title: `Wear ${title}${number < 9 ? ` (${number + 1})` : ""}`, onclick: () => wear(name) },
+  const wearIt = make("button", { type: "button", class: "wear", "aria-pressed": worn, title: `Wear ${title}${number < 9 ? ` (${number + 1})` : ""}`, onclick: () => wear(name) },
     make("span", { class: "thumb" }, picture),
     make("span", { class: "name" }, title));
   const more = photo ? null : button("more", `More about ${title}`, (event) => menu(event.currentTarget, source), { kind: "bare more", "aria-haspopup": "menu" });
-  return make("li", { class: "tile", "data-worn": Boolean(worn) }, wearIt, more);
+  return make("li", { class: "tile" }, wearIt, more);
 }
 
 function adding(count) {
