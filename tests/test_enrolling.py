@@ -220,6 +220,7 @@ def test_a_hostile_file_is_one_sentence_and_costs_nothing(one: Running, begun: s
     assert one.client.post(begun, json={"name": "grace", "consent": True}).status_code == 400
 
 
+@pytest.mark.filterwarnings("ignore")
 def test_damaged_files_of_every_kind_are_pictures_or_one_sentence(hopper: Any) -> None:
     chance, small, exif = random.Random(5), Pillow.fromarray(cv2.resize(hopper, (48, 56))), Pillow.Exif()
     exif[0x0112], exif[0x010E], exif[0x011A] = 6, "words", 72.0

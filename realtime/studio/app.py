@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
@@ -82,6 +82,11 @@ class Studio:
         swap = self.show.settings.swap
         threading.Thread(target=self.show.change, args=(("swap", "enabled"), not swap.enabled), daemon=True).start()
 
+    def begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Know the server's loop, in which pages and visitors are told what other threads change."""
+        self._loop = loop
+        self.events.attach(loop)
+
     async def end(self) -> None:
         """End every answer that has no end of its own, and every peer."""
         self.events.close()
@@ -96,12 +101,6 @@ class Studio:
             forget()
         self._enrolments.close()
 
-    @asynccontextmanager
-    async def _begun(self, _: FastAPI) -> AsyncIterator[None]:
-        self._loop = asyncio.get_running_loop()
-        self.events.attach(self._loop)
-        yield
-
     def _heard(self, event: str) -> None:
         self.events.tell(event)
         if event == "settings" and self._loop is not None:
@@ -110,7 +109,7 @@ class Studio:
                 self._loop.call_soon_threadsafe(lambda: self.calls.change(self.show.settings))
 
     def _routes(self) -> FastAPI:
-        app = FastAPI(title="swapcam studio", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False, lifespan=self._begun)
+        app = FastAPI(title="swapcam studio", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
         _sentences(app)
         app.include_router(steering_routes(self.show, self._whole))
         app.include_router(event_routes(self.events))

@@ -105,7 +105,7 @@ def opened(settings: Settings, wish: Wish, config: Path | None, folder: Path) ->
         parts.callback(show.close)
         studio = Studio(show, monitor, access, place)
         parts.callback(studio.close)
-        hosted = server(studio.app, studio.end, certificate, key)
+        hosted = server(studio.app, studio.begin, studio.end, certificate, key)
         yield House(hosted, listener, show, studio, access, tuple(links(access, wish.host)))
 
 

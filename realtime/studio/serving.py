@@ -19,6 +19,7 @@ from realtime.frame import RealtimeError
 from realtime.keys import signals
 from realtime.studio.access import client_of, is_loopback
 
+Begin = Callable[[asyncio.AbstractEventLoop], None]
 CONNECTIONS = 400
 _EACH = 64
 _SPEAK = 15.0
@@ -71,17 +72,23 @@ def check_certificate(certificate: Path, key: Path | None) -> None:
 class Hosted(Server):
     """uvicorn's server, which leaves signals alone and says when it is about to end.
 
-    ending: awaited once before connections are waited for, so that endless answers can end first.
+    begin: told the loop before the first connection.  ending: awaited once before connections are waited for, so that
+    endless answers can end first.
     """
 
-    def __init__(self, config: Config, ending: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, config: Config, begin: Begin, ending: Callable[[], Awaitable[None]]) -> None:
         super().__init__(config)
-        self._ending = ending
+        self._begin, self._ending = begin, ending
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Nothing: serve() listens to them."""
         yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin."""
+        self._begin(asyncio.get_running_loop())
+        await super().startup(sockets)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End."""
@@ -126,14 +133,16 @@ class Connection(H11Protocol):
             self.transport.abort()
 
 
-def server(app: Any, ending: Callable[[], Awaitable[None]], certificate: Path | None = None, key: Path | None = None) -> Hosted:
+def server(
+    app: Any, begin: Begin, ending: Callable[[], Awaitable[None]], certificate: Path | None = None, key: Path | None = None
+) -> Hosted:
     """A server for an application; `should_exit` ends it."""
     connections = type("Connection", (Connection,), {"counts": {}})
     config = Config(
         app,
         http=connections,
         ws="none",
-        lifespan="on",
+        lifespan="off",
         access_log=False,
         log_config=None,
         log_level="warning",
@@ -146,7 +155,7 @@ def server(app: Any, ending: Callable[[], Awaitable[None]], certificate: Path | 
         ssl_certfile=certificate,
         ssl_keyfile=key,
     )
-    return Hosted(config, ending)
+    return Hosted(config, begin, ending)
 
 
 def serve(hosted: Hosted, listener: socket.socket, toggle: Callable[[], None], ready: Callable[[], None]) -> None:
