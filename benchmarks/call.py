@@ -143,7 +143,7 @@ def _home(folder: Path) -> Iterator[None]:
 def _browsers(parts: ExitStack, count: int, height: int, folder: Path) -> list[WebDriver]:
     from benchmarks.browser import browser, portrait_clip
 
-    clip = portrait_clip(folder / "camera.mjpeg", (2 * round(height * 8 / 9), height), 30.0, 4.0)
+    clip = portrait_clip(folder / "camera.y4m", (2 * round(height * 8 / 9), height), 30.0, 4.0)
     return [parts.enter_context(browser(clip, (720, 640))) for _ in range(count)]
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import cv2
 import numpy as np
 
+from realtime.calls.level import Level
 from realtime.calls.strip import cut, joined
 from realtime.config import OverlaySettings, Settings
-from realtime.effort import Quality
 from realtime.frame import Face, Frame, Image
 from realtime.meter import Work
 from realtime.stages.overlay import Overlay
@@ -36,7 +36,7 @@ class _Worn:
     # What belongs together and is exchanged together.
     wish: Wish
     stages: tuple[Any, ...]
-    quality: Quality | None
+    level: Level | None
     seen: bool = False
 
 
@@ -59,8 +59,8 @@ class Visitor:
 
     def dress(self, settings: Settings, wish: Wish, stages: Sequence[Any]) -> None:
         """Go on with another wish and stages made for it, from the next picture on; from any thread."""
-        quality = Quality([stages[0], *stages[2:]], settings.quality, settings.call.fps) if stages else None
-        self._worn = _Worn(wish, tuple(stages), quality)
+        level = Level([stages[0], *stages[2:]], settings.quality, settings.call.fps) if stages else None
+        self._worn = _Worn(wish, tuple(stages), level)
         self.change(settings)
 
     def change(self, settings: Settings) -> None:
@@ -71,8 +71,8 @@ class Visitor:
         worn = self._worn
         if worn.stages:
             worn.stages[2].settings, worn.stages[3].settings = settings.swap, settings.blend
-        if worn.quality and worn.quality.setting != settings.quality:
-            worn.quality.choose(settings.quality)
+        if worn.level and worn.level.setting != settings.quality:
+            worn.level.choose(settings.quality)
 
     def __call__(self, image: Image, born: float, work: Work, guests: int = 1) -> Image:
         """The picture that goes back, of the same size, strip included.
@@ -84,13 +84,11 @@ class Visitor:
         strip, picture = cut(image, worn.wish.strip)
         frame = Frame(np.ascontiguousarray(picture), self._index, born)
         self._index += 1
-        if worn.quality:
+        if worn.level:
             for stage in worn.stages[:3]:
                 frame = stage(frame)
             frame = worn.stages[3](_shaded(frame, worn))
-            # While others have their turns this visitor's frames wait: a turn takes as many times longer.
-            shared = replace(work, seconds=work.seconds * guests)
-            worn.quality.look(time.perf_counter(), (shared,), worn.stages[2].drawn, frame.index)
+            worn.level.look(time.perf_counter(), work, worn.stages[2].drawn, guests)
         elif not worn.wish.plain:
             frame = replace(frame, image=blurred(frame.image))
         return joined(strip, self._overlay(frame).image)
