@@ -97,7 +97,9 @@ function elsewhere() {
     visitors.textContent = `Somebody else's browser as the camera; ${now.visitors} of ${now.limit} visitors now`;
   });
   const place = (path, title, text) => make("li", {}, make("a", { href: path, target: "_blank", rel: "noopener" }, title), typeof text === "string" ? make("small", {}, text) : text, cure(location.origin + path));
-  return make("div", {}, make("div", { class: "title" }, make("h2", {}, "Other pages")), make("ul", { class: "places" },
+  const here = ["127.0.0.1", "localhost", "[::1]"].includes(location.hostname);
+  const token = here ? null : make("p", { class: "note" }, "Give others the links that swapcam printed when it started: those carry a token.");
+  return make("div", {}, make("div", { class: "title" }, make("h2", {}, "Other pages")), token, make("ul", { class: "places" },
     place("/call", "Call", visitors),
     place("/source", "Browser source", "The picture that leaves this machine, for OBS and other streaming programs"),
     place("/source?face=1", "Browser source of the face alone", "Transparent, to be put over the raw camera")));
