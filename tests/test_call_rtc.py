@@ -6,6 +6,7 @@ import asyncio
 import json
 import threading
 import time
+import weakref
 from collections.abc import Awaitable, Callable
 from contextlib import closing
 from fractions import Fraction
@@ -200,8 +201,12 @@ def test_the_limit_is_told_and_whoever_leaves_makes_room(pictures: list[Image]) 
         with pytest.raises(FullError, match="1 visitor is here already"):
             await second.call(calls, Wish("hopper"))
         assert len(calls) == 1
+        await first.until(lambda: len(first.back) > 3)
+        kept = weakref.ref(calls._guests[name].link)
         assert await calls.close(name)
         assert not await calls.close(name)
+        # Nothing of the visitor stays in memory, although a connection's parts hold each other.
+        await second.until(lambda: kept() is None, 10)
         await second.close()
         third = _Caller(_Camera(pictures))
         await third.call(calls, Wish("hopper", strip=_SHARE))

@@ -42,9 +42,10 @@ class Bench:
         """Compile and load what the first frame needs, before there is a visitor."""
         self._turns.call(lambda: self._equipment.warm(worn(settings, None), size)).result()
         # A full collection walks through everything that libraries have ever made, and holds every thread meanwhile:
-        # measured 120 to 200 ms.  What is there now stays anyway.
+        # measured 120 to 200 ms.  What is there now stays anyway; the second one tells the collector how little is left.
         gc.collect()
         gc.freeze()
+        gc.collect()
 
     def outfit(self, settings: Settings) -> Outfit:
         """What the swap stage wears with these settings; raises RealtimeError."""
