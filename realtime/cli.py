@@ -127,13 +127,16 @@ def studio(
 ) -> None:
     """Steer the loop from a page in the browser, which can be the camera too (/call), and a source for OBS (/source)."""
     with plainly():
+        from realtime.keeping import home
         from realtime.machine.home import expanded
         from realtime.spec import gather
         from realtime.studio.hosting import Wish
         from realtime.studio.hosting import host as serve
 
         config, certificate, key = (path and expanded(path) for path in (config, certificate, key))
-        settings = gather(config, source or [], input, output or [], set or [], False)
+        # What the page saved is there again, unless another file is given.
+        kept = config or (home() if home().exists() else None)
+        settings = gather(kept, source or [], input, output or [], set or [], False)
         serve(settings, Wish(host, port, token, certificate, key, open), config, folder, typer.echo)
 
 
