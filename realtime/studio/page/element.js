@@ -22,7 +22,7 @@ export function icon(name) {
   const use = document.createElementNS(space, "use");
   svg.setAttribute("class", "icon");
   svg.setAttribute("aria-hidden", "true");
-  use.setAttribute("href", `/static/icons.svg#${name}`);
+  use.setAttribute("href", `#icon-${name}`);
   svg.append(use);
   return svg;
 }
@@ -47,3 +47,15 @@ export function draw(name, attributes = {}, ...children) {
   element.append(...children);
   return element;
 }
+
+// Into the page itself once: from a file each drawing asks for it again, and there are none while the machine is away.
+async function drawings() {
+  const text = await (await fetch("/static/icons.svg")).text();
+  const file = document.importNode(new DOMParser().parseFromString(text, "image/svg+xml").documentElement, true);
+  for (const symbol of file.querySelectorAll("symbol")) symbol.id = `icon-${symbol.id}`;
+  file.setAttribute("class", "drawings");
+  file.setAttribute("aria-hidden", "true");
+  document.body.prepend(file);
+}
+
+drawings().catch(() => {});
