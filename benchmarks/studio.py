@@ -51,13 +51,14 @@ def studio(
     with report.plainly("studio"), tempfile.TemporaryDirectory() as folder:
         from benchmarks.browser import browser, portrait_clip
         from benchmarks.hosted import hosted
+        from realtime.portraits import portrait
 
         out.mkdir(parents=True, exist_ok=True)
         home = Path(folder)
         for name, photo in _FACES.items():
             _enrolled(home, name, photo)
         width, _, height = size.partition("x")
-        arguments = ["--input", "animated", "--output", "none", "--source", "grace"]
+        arguments = ["--input", f"animated:{portrait('hopper')}", "--output", "none", "--source", "eileen"]
         arguments += ["--set", f"input.width={width}", "--set", f"input.height={height}", "--set", f"input.fps={fps}"]
         clip = portrait_clip(home / "webcam.mjpeg", portrait=None)
         with hosted(home, arguments) as running, browser(clip) as driver:
