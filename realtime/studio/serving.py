@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import signal
 import socket
 import ssl
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from uvicorn import Config, Server
@@ -23,6 +25,7 @@ Begin = Callable[[asyncio.AbstractEventLoop], None]
 CONNECTIONS = 400
 _EACH = 64
 _SPEAK = 15.0
+_FAREWELL = 0.4
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -93,7 +96,18 @@ class Hosted(Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End."""
         await self._ending()
+        # Whoever does not take the last bytes by then holds nobody up.
+        late = asyncio.get_running_loop().call_later(_FAREWELL, self._hang_up)
         await super().shutdown(sockets)
+        late.cancel()
+        self._hang_up()
+        if self.server_state.tasks:
+            await asyncio.wait(list(self.server_state.tasks), timeout=_FAREWELL)
+
+    def _hang_up(self) -> None:
+        for connection in list(self.server_state.connections):
+            if connection.transport is not None:
+                connection.transport.abort()
 
 
 class Connection(H11Protocol):
@@ -159,7 +173,7 @@ def server(
 
 
 def serve(hosted: Hosted, listener: socket.socket, toggle: Callable[[], None], ready: Callable[[], None]) -> None:
-    """Run until Ctrl-C or SIGTERM, or until `should_exit`; a second Ctrl-C interrupts at once.
+    """Run until Ctrl-C or SIGTERM, or until `should_exit`; a second one waits for no connection, a third interrupts.
 
     toggle: called for SIGUSR1, in the server's loop.  ready: called once when connections are taken.
     """
@@ -167,6 +181,13 @@ def serve(hosted: Hosted, listener: socket.socket, toggle: Callable[[], None], r
 
     def quit() -> None:
         hosted.should_exit = True
+        # Some programs that start others pass a signal on twice.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, insist)
+
+    def insist(number: int, _: FrameType | None) -> None:
+        hosted.force_exit = True
+        signal.signal(number, signal.default_int_handler)
 
     async def run() -> None:
         task = asyncio.create_task(hosted.serve([listener]))
