@@ -1,4 +1,4 @@
-"""Putting a picture of any size into a frame of a fixed size."""
+"""Putting a picture of any size into a frame of a fixed size, and making it smaller for a codec."""
 
 from __future__ import annotations
 
@@ -24,3 +24,14 @@ def fit(image: Image, size: tuple[int, int]) -> Image:
     left, top = (width - inner[0]) // 2, (height - inner[1]) // 2
     out[top : top + inner[1], left : left + inner[0]] = small
     return out
+
+
+def scaled(image: Image, scale: float) -> Image:
+    """The picture with both sides times `scale` (0..1) and even, as codecs want them; the same array where they are that already."""
+    height, width = (max(2, round(side * scale / 2) * 2) for side in image.shape[:2])
+    if (height, width) == image.shape[:2]:
+        return image
+    return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+__all__ = ["fit", "scaled"]

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
+import av
 import httpx
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpReceiver, RTCSessi
 from numpy.typing import NDArray
 from studios import Running, running
 
-from realtime.studio.coding import Encoder
+from realtime.sinks.packets import Encoder
 from realtime.studio.pacing import Pacing
 
 Bytes = NDArray[np.uint8]
@@ -255,3 +256,25 @@ def test_the_bitrate_is_a_ceiling() -> None:
     sizes = [len(bytes(encoder(image))) for image in noise]
     # A second at 60 pictures: one thirtieth of a megabit each is what a ceiling for 30 allows.
     assert np.mean(sizes) * 8 * 30 < 1.5e6
+
+
+@pytest.mark.parametrize("codec", ["h264", "vp8"])
+def test_the_bitrate_follows_down_and_up_beyond_where_it_began(codec: Any) -> None:
+    random, encoder = np.random.default_rng(1), Encoder(codec, 3_000_000)
+    noise = [random.integers(0, 255, (180, 320, 3)).astype(np.uint8) for _ in range(30)]
+
+    def spent(bitrate: int, begin: int) -> float:
+        encoder.bitrate = bitrate
+        packets = [encoder(noise[index % 30], (begin + index) * 3000) for index in range(90)]
+        # What comes in the first second still pays for the one before.
+        return sum(packet.size for packet in packets[30:]) * 8 / 2
+
+    middle, less, more = spent(3_000_000, 0), spent(1_200_000, 90), spent(7_000_000, 180)
+    assert less < 0.6 * middle
+    assert more > 1.7 * middle
+
+
+def test_colours_are_tagged_with_the_matrix_they_were_made_with() -> None:
+    encoder, decoder = Encoder("h264"), av.CodecContext.create("h264", "r")
+    frame: Any = decoder.decode(av.Packet(bytes(encoder(np.full((90, 160, 3), (40, 90, 200), np.uint8)))))[0]
+    assert (frame.colorspace, frame.color_range) == (1, 1)

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from realtime.calls import strip
-from realtime.calls.encode import Encoder
+from realtime.fit import scaled
+from realtime.sinks.packets import Codec, Encoder
 
 
 @pytest.mark.parametrize("width", [160, 213, 320, 480, 640, 1280])
@@ -18,18 +19,18 @@ def test_every_moment_is_read_back_at_every_size(width: int) -> None:
     assert strip.read(strip.draw(65536 + 5, width, rows)) == 5
 
 
-@pytest.mark.parametrize("codec", ["H264", "VP8"])
+@pytest.mark.parametrize("codec", ["h264", "vp8"])
 @pytest.mark.parametrize("scale", [1.0, 0.5, 0.25])
-def test_it_is_read_through_an_encoder_at_every_rung(codec: str, scale: float) -> None:
+def test_it_is_read_through_an_encoder_at_every_rung(codec: Codec, scale: float) -> None:
     import av
 
     random = np.random.default_rng(1)
     picture = cv2.resize(random.integers(0, 255, (23, 40, 3), np.uint8), (640, 360), interpolation=cv2.INTER_CUBIC)
-    encoder, decoder = Encoder(codec, 30.0), av.CodecContext.create("h264" if codec == "H264" else "vp8", "r")
+    encoder, decoder = Encoder(codec, 150_000), av.CodecContext.create(codec, "r")
     read = []
     for index in range(20):
         image = strip.joined(strip.draw(index * 1234, 640, 24), np.roll(picture, 5 * index, axis=1))
-        packet = encoder(image, index * 3000, 150e3, scale)
+        packet = encoder(scaled(image, scale), index * 3000)
         for frame in decoder.decode(av.Packet(bytes(packet))):
             back = frame.to_ndarray(format="bgr24")
             read.append(strip.read(strip.cut(back, 24 / 384)[0]))

@@ -12,11 +12,12 @@ import numpy as np
 
 from realtime.calls.bench import Bench, worn
 from realtime.calls.congestion import Congestion, Seen
-from realtime.calls.encode import CLOCK, Encoder
 from realtime.calls.link import Link
 from realtime.calls.visitor import Visitor
 from realtime.config import Settings
+from realtime.fit import scaled
 from realtime.frame import Image
+from realtime.sinks.packets import Encoder
 from realtime.slot import Closed
 
 logger = logging.getLogger(__name__)
@@ -53,15 +54,15 @@ class Guest:
         self.link = Link(self._arrived, gone)
         self._settings = settings
         self._seat = bench.seat(self._serve, self._failed)
-        self._congestion, self._encoder = Congestion(), Encoder("H264", settings.call.fps)
-        self._begin = self._came = time.perf_counter()
+        self._congestion, self._encoder = Congestion(), Encoder("h264", fps=settings.call.fps)
+        self._came = time.perf_counter()
         self._last = self._interval = self._age = 0.0
-        self._size, self._ticks, self._sent = (0, 0), -1, (self._begin, 0)
+        self._size, self._sent = (0, 0), (self._came, 0)
 
     async def answer(self, sdp: str, kind: str) -> tuple[str, str]:
         """The answer to the browser's offer; raises RealtimeError."""
         answer = await self.link.answer(sdp, kind)
-        self._encoder = Encoder(self.link.codec, self._settings.call.fps)
+        self._encoder = Encoder(self.link.codec, fps=self._settings.call.fps)
         return answer
 
     def change(self, settings: Settings) -> None:
@@ -119,13 +120,12 @@ class Guest:
         if self._last:
             self._interval += _NEW * (now - self._last - self._interval) if self._interval else now - self._last
         self._last = now
-        # The moment of sending, not of taking: a browser would take turns of different length for a trembling line.
-        self._ticks = max(round((now - self._begin) * CLOCK), self._ticks + 1)
-        rate = self._congestion.bitrate * min(max(self._interval * self._settings.call.fps, 1.0), 6.0)
-        key, self.link.line.key = self.link.line.key, False
-        packet = self._encoder(out, self._ticks, rate, self._congestion.scale, key)
-        if packet is not None:
-            self.link.push(packet)
+        # Fewer pictures than the encoder counts on may each have more.
+        self._encoder.bitrate = round(self._congestion.bitrate * min(max(self._interval * self._settings.call.fps, 1.0), 6.0))
+        if self.link.line.key:
+            self.link.line.key = False
+            self._encoder.renew()
+        self.link.push(self._encoder(scaled(out, self._congestion.scale)))
         self._size = self._encoder.size
         self._age += _NEW * (time.perf_counter() - born - self._age)
 

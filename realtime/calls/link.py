@@ -26,6 +26,7 @@ from aiortc.rtp import (
 
 from realtime.calls.assembly import Assembly
 from realtime.frame import RealtimeError
+from realtime.sinks.packets import Codec
 
 logger = logging.getLogger(__name__)
 
@@ -93,7 +94,7 @@ class Link:
         self._reading: asyncio.Task[None] | None = None
         self.line = Line()
         self._mean: float | None = None
-        self.codec = ""
+        self.codec: Codec = "h264"
 
     @property
     def full(self) -> bool:
@@ -120,7 +121,7 @@ class Link:
         except (ValueError, KeyError, IndexError, TypeError, AttributeError, AssertionError, *_REFUSALS) as error:
             raise RealtimeError("The browser's offer cannot be read, or it has no video in H.264 or VP8; reload the page.") from error
         local = self._peer.localDescription
-        self.codec = "H264" if _first(local.sdp) == "H264" else "VP8"
+        self.codec = "h264" if _first(local.sdp) == "H264" else "vp8"
         return local.sdp, local.type
 
     def push(self, packet: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from realtime.calls.congestion import Congestion, Seen
-from realtime.studio.coding import Encoder
+from realtime.sinks.packets import Encoder
 from realtime.studio.pictures import Viewing
 
 

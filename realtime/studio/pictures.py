@@ -13,12 +13,12 @@ from av.packet import Packet
 from fastapi import HTTPException
 
 from realtime.config import BlendSettings
-from realtime.fit import fit
+from realtime.fit import fit, scaled
 from realtime.frame import Image
 from realtime.sinks.monitor import Monitor, View, Watcher
+from realtime.sinks.packets import Encoder
 from realtime.slot import Closed
 from realtime.stages.overlay import Overlay
-from realtime.studio.coding import Encoder
 
 R = TypeVar("R")
 Side = Literal["both", "after", "before", "face"]
@@ -63,13 +63,14 @@ class Pictures:
         """One picture, (h, w, 3) uint8 BGR with even sides."""
         if side == "face":
             return self._face(view, height)
-        rows = min(height or view.frame.image.shape[0], view.frame.image.shape[0])
+        rows = view.frame.image.shape[0]
+        scale = min(1.0, height / rows) if height else 1.0
         if side == "after":
-            return _scaled(view.shown, rows)
+            return scaled(view.shown, scale)
         raw = view.raw if view.raw is not None else np.zeros_like(view.frame.image)
         if side == "before":
-            return _scaled(raw, rows)
-        left, right = _scaled(raw, rows), _scaled(view.shown, rows)
+            return scaled(raw, scale)
+        left, right = scaled(raw, scale), scaled(view.shown, scale)
         return np.ascontiguousarray(np.hstack([left, right if right.shape == left.shape else fit(right, (left.shape[1], left.shape[0]))]))
 
     def close(self) -> None:
@@ -107,31 +108,23 @@ class Viewing:
         """Watch no longer; wakes who waits."""
         self._watcher.close()
         self._pictures.forget(self)
+        self._last = None
 
     def _next(self, make: Callable[[Image], R]) -> R | None:
         while True:
+            last = self._last
             try:
-                self._last = self._watcher.take(_AGAIN)
+                last = self._last = self._watcher.take(_AGAIN)
             except TimeoutError:
-                if self._last is None:
+                if last is None:
                     continue
             except Closed:
                 return None
-            assert self._last is not None
-            return make(self._pictures.picture(self._last, self.side, self.height))
+            return make(self._pictures.picture(last, self.side, self.height))
 
 
 def _jpeg(image: Image) -> bytes:
     return bytes(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1].tobytes())
-
-
-def _scaled(image: Image, rows: int) -> Image:
-    """As high as `rows`, never higher than it was; codecs want even sides."""
-    height, width = image.shape[:2]
-    size = max(2, round(width * min(1.0, rows / height) / 2) * 2), max(2, min(rows, height) // 2 * 2)
-    if size == (width, height):
-        return image
-    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 __all__ = ["Pictures", "Side", "Viewing"]

@@ -14,7 +14,7 @@ from aiortc.mediastreams import MediaStreamError
 from av.packet import Packet
 from fastapi import HTTPException
 
-from realtime.studio.coding import Codec, Encoder
+from realtime.sinks.packets import Codec, Encoder
 from realtime.studio.pacing import Pacing
 from realtime.studio.pictures import Pictures, Side, Viewing
 
