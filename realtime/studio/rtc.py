@@ -33,20 +33,27 @@ class Track(MediaStreamTrack):
 
     def __init__(self, viewing: Viewing, encoder: Encoder) -> None:
         super().__init__()
-        self._viewing, self._encoder = viewing, encoder
+        self._viewing = viewing
+        self._encoder: Encoder | None = encoder
 
     async def recv(self) -> Packet[Any]:
         """The next packet; raises MediaStreamError at the end."""
-        packet = await self._viewing.packet(self._encoder) if self.readyState == "live" else None
+        packet = await self._viewing.packet(self._encoder) if self._encoder is not None else None
         if packet is None:
             self.stop()
             raise MediaStreamError
         return packet
 
     def stop(self) -> None:
-        """End."""
+        """End, and let go of everything large: a closed connection is a knot of objects, which lies about until a full collection."""
         self._viewing.close()
+        self._encoder = None
         super().stop()
+
+    def renew(self) -> None:
+        """Make the next packet one that a decoder can begin with."""
+        if self._encoder is not None:
+            self._encoder.renew()
 
 
 class Peers:
@@ -120,9 +127,10 @@ class Peers:
         codec = _codec(sdp)
         encoder, viewing = Encoder(codec), self._pictures.open(side, height)
         # Before the offer is looked at: aiortc chooses the codecs while it does that.
-        video = peer.addTransceiver(Track(viewing, encoder), "sendonly")
+        track = Track(viewing, encoder)
+        video = peer.addTransceiver(track, "sendonly")
         video.setCodecPreferences([one for one in RTCRtpSender.getCapabilities("video").codecs if one.name.lower() in (codec, "rtx")])
-        _on_keyframe(video.sender, encoder)
+        _on_keyframe(video.sender, track)
         await peer.setRemoteDescription(RTCSessionDescription(sdp, "offer"))
         await peer.setLocalDescription(await peer.createAnswer())
         return video.sender, viewing, encoder
@@ -148,9 +156,9 @@ def _codec(sdp: str) -> Codec:
     raise HTTPException(422, "The browser shows neither H.264 nor VP8.")
 
 
-def _on_keyframe(sender: Any, encoder: Encoder) -> None:
+def _on_keyframe(sender: Any, track: Track) -> None:
     # aiortc keeps a lost picture's request for encoders of its own; packets made elsewhere know of it only so.
-    sender._send_keyframe = encoder.renew
+    sender._send_keyframe = track.renew
 
 
 __all__ = ["Peers", "Track"]
