@@ -60,8 +60,7 @@ class Pipeline:
             if not exit.main:
                 exit.thread = self._thread(exit, exit.slot)
                 self._threads.append(exit.thread)
-        self._cpu = {thread.name: 0.0 for thread in self._threads}
-        self._left = len(self._threads)
+        self._cpu, self._left = {thread.name: 0.0 for thread in self._threads}, len(self._threads)
         self._lock, self._ended = threading.Lock(), threading.Event()
         self._error: Exception | None = None
         self._quit = self._stopped = self._over = False
@@ -82,7 +81,7 @@ class Pipeline:
     def add(self, name: str, sink: Sink, failed: Callable[[Exception], None]) -> str:
         """Hand the frames finished from now on to one more sink as well; the name that it got, which is nobody else's.
 
-        When the sink raises it is taken out, and `failed` is told in the sink's own thread; the loop goes on.
+        When the sink raises it is taken out, and `failed` is told in the sink's own thread; the loop goes on with the others.
         """
         if getattr(sink, "main", False):
             raise ValueError(f"got the sink {name}, which wants the main thread, expected one that does not")
@@ -96,8 +95,8 @@ class Pipeline:
             self._last.outlets += (Outlet(name, exit.slot, self._trace),)
             if self._over or self._stopped:
                 exit.slot.close()
-        if self._begin:
-            thread.start()
+            if self._begin:
+                thread.start()
         return name
 
     def remove(self, name: str) -> bool:
@@ -224,15 +223,16 @@ class Pipeline:
                     self._ended.set()
 
     def _keep(self, actor: Actor, error: Exception) -> None:
-        """Remember the first error, which ends the loop; that of a sink added later goes to who added it."""
+        """Keep the first error, which ends the loop; that of a sink added later goes to who added it, and ends a loop without others."""
         error = error if isinstance(error, RealtimeError) else StageError(*actor.at, error)
-        if isinstance(actor, Exit) and actor.failed is not None:
-            with self._lock:
-                self._take_out(actor)
-            actor.failed(error)
-            return
+        added = actor if isinstance(actor, Exit) and actor.failed else None
         with self._lock:
-            self._error = self._error or error
+            if added and self._exits != (added,):
+                self._take_out(added)
+            else:
+                self._error = self._error or error
+        if added and added.failed:
+            added.failed(error)
 
     def _take_out(self, exit: Exit) -> None:
         """Let nothing more be put for a sink; with the lock."""

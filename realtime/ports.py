@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -13,6 +13,7 @@ from realtime.config import Output, WindowOutput
 from realtime.frame import RealtimeError, Sink
 from realtime.outputs import FILES
 from realtime.pipeline import Pipeline, attempt
+from realtime.sinks.output import Nothing
 from realtime.steps import unique
 
 logger = logging.getLogger(__name__)
@@ -73,6 +74,7 @@ class Ports:
         self._make, self._changed = make, changed
         self._ports: tuple[Port, ...] = ()
         self._pipeline: Pipeline | None = None
+        self._alone = False
         self._lock = threading.RLock()
 
     def __iter__(self) -> Iterator[Port]:
@@ -92,8 +94,8 @@ class Ports:
             self._ports += (port,)
 
     def attach(self, pipeline: Pipeline, given: Sequence[str] = ()) -> None:
-        """Know the pipeline, and give it the sinks; those it has already have the names `given`."""
-        self._pipeline = pipeline
+        """Know the pipeline, and give it the sinks; those it has already have the names `given`, and are all that it has."""
+        self._pipeline, self._alone = pipeline, bool(given)
         names = list(given)
         for port in self._ports:
             if port.sink is not None:
@@ -101,8 +103,26 @@ class Ports:
 
     def change(self, outputs: Sequence[Output]) -> None:
         """Have these outputs, those that were there already undisturbed; raises RealtimeError, with those of before back again."""
+        wanted = [output for output in outputs if not isinstance(output, WindowOutput)]
         with self._lock:
-            self._change([output for output in outputs if not isinstance(output, WindowOutput)])
+            if not wanted and self._alone and not any(isinstance(port.output, WindowOutput) for port in self._ports):
+                raise RealtimeError("There would be no output left; give another one.")
+            with self._filled():
+                self._change(wanted)
+
+    @contextmanager
+    def _filled(self) -> Iterator[None]:
+        """A sink that does nothing meanwhile: a pipeline cannot be without, and its only one may have to close for its successor."""
+        if self._pipeline is None or not self._alone:
+            yield
+            return
+        name = self._pipeline.add("between", Nothing(), lambda _: None)
+        try:
+            yield
+        finally:
+            # It stays where nothing else could be opened.
+            with suppress(ValueError):
+                self._pipeline.remove(name)
 
     def _change(self, wanted: list[Output]) -> None:
         gone: list[Port] = []

@@ -194,6 +194,22 @@ def test_outputs_come_and_go_while_the_loop_runs(people: tuple[str, str], tmp_pa
         assert np.allclose(np.diff(times), 1 / 15, atol=0.002)
 
 
+def test_the_only_output_gives_way_to_another_one(people: tuple[str, str], tmp_path: Path) -> None:
+    first, second = (RecordingOutput(path=str(tmp_path / name)) for name in ("a.mp4", "b.mp4"))
+    settings = _settings(people[:1], (first,))
+    with _running(settings) as (loop, frames):
+        with pytest.raises(RealtimeError, match="no output left"):
+            loop.change(settings.model_copy(update={"outputs": ()}))
+        loop.change(settings.model_copy(update={"outputs": (second,)}))
+        assert [state.name for state in loop.ports.states()] == ["recording"]
+        assert list(loop.pipeline.statistics().latencies) == ["recording"]
+        count = len(frames)
+        _until(lambda: len(frames) > count + 3 and loop.pipeline.latest is not None)
+    for name in ("a.mp4", "b.mp4"):
+        with av.open(str(tmp_path / name)) as container:
+            assert sum(1 for _ in container.decode(video=0)) > 2
+
+
 def test_an_output_whose_successor_cannot_be_opened_comes_back() -> None:
     opened: list[str] = []
 

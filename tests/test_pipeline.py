@@ -317,6 +317,43 @@ def test_a_sink_that_was_added_fails_alone() -> None:
     assert str(error) == "bad, frame 2: ValueError: got 3, expected 4"
 
 
+def test_the_last_sink_s_error_ends_the_loop_whoever_added_it() -> None:
+    told: list[Exception] = []
+    pipeline = Pipeline(Counter(None, live=True, rate=100), [], [Collector()], ["first"])
+    pipeline.add("bad", _Stumbling(), told.append)
+    pipeline.start()
+    assert pipeline.remove("first")
+    with pytest.raises(StageError, match="bad, frame"):
+        pipeline.wait(30)
+    assert len(told) == 1
+    assert set(pipeline.statistics().latencies) == {"bad"}
+
+
+def test_a_sink_may_be_added_at_the_very_moment_of_the_start() -> None:
+    first, second = Collector(), Collector()
+    pipeline = Pipeline(Counter(20), [], [first])
+
+    class Starting:
+        """A lock after whose first release the loop starts."""
+
+        def __init__(self, lock: threading.Lock) -> None:
+            self.lock, self.done = lock, False
+
+        def __enter__(self) -> None:
+            self.lock.acquire()
+
+        def __exit__(self, *_: object) -> None:
+            self.lock.release()
+            if not self.done:
+                self.done = True
+                pipeline.start()
+
+    pipeline._lock = Starting(pipeline._lock)  # type: ignore[assignment]
+    pipeline.add("second", second, lambda _: None)
+    pipeline.wait(30)
+    assert first.indices == second.indices == list(range(20))
+
+
 def test_a_sink_may_be_added_before_the_start_and_taken_away_again() -> None:
     first, second, third = Collector(), Collector(), Collector()
     pipeline = Pipeline(Counter(20), [], [first])
