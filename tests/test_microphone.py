@@ -237,6 +237,19 @@ def test_the_delay_follows_the_pictures_in_steps() -> None:
     assert desk.shift(0.15) == pytest.approx(0.25)
 
 
+def test_a_picture_that_is_shown_again_or_elsewhere_says_nothing_of_the_delay() -> None:
+    desk = Desk(AudioSettings(), pytest.fail)
+    image = np.zeros((2, 2, 3), np.uint8)
+    begin = time.perf_counter() - 3.05
+    for index in range(3):
+        desk.see(Frame(image, index, time.perf_counter() - 0.05))
+    assert desk.delay() == pytest.approx(0.05, abs=0.02)
+    old = Frame(image, 3, begin)
+    for _ in range(300):
+        desk.see(old)
+    assert desk.delay() == pytest.approx(0.05, abs=0.02)
+
+
 @pytest.fixture
 def sound_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A sound server of this test's own with two devices: `desk`, and `cable` to play into."""

@@ -29,7 +29,7 @@ class Desk:
     def __init__(self, settings: AudioSettings, say: Callable[[str], None], spare: bool = False) -> None:
         self._say = say
         self._ring = Ring()
-        self._latency, self._delay = Latency(), 0.0
+        self._latency, self._delay, self._newest = Latency(), 0.0, -math.inf
         self._settings = AudioSettings()
         self._microphone: Microphone | SoundFile | None = None
         self._loudspeaker: Loudspeaker | None = None
@@ -102,8 +102,13 @@ class Desk:
         return self._delay
 
     def see(self, frame: Frame) -> Frame:
-        """The same frame, after seeing how old it is; a stage for right before a sink."""
-        self._latency.add(time.perf_counter() - frame.time)
+        """The same frame, after seeing how old it is; a stage for right before sinks.
+
+        The first sink to have it counts: a frame that is shown again in a pause, or written by a slow one, is older than pictures are.
+        """
+        if frame.time > self._newest:
+            self._newest = frame.time
+            self._latency.add(time.perf_counter() - frame.time)
         return frame
 
     def close(self) -> None:
