@@ -31,12 +31,12 @@ class Recorder:
 
     def trouble(self) -> str:
         """Why the recording came to an end that nobody asked for, told once; else ""."""
-        with self._lock:
-            port = self._port
-            if port is None or port.sink is not None or self._told:
-                return ""
-            self._told = True
-            return port.problem
+        # Without the lock: a sink that fails asks, and whoever ends it holds the lock and waits for its thread.
+        port = self._port
+        if port is None or port.sink is not None or self._told:
+            return ""
+        self._told = True
+        return port.problem
 
     def start(self, loop: Loop) -> Path:
         """Begin to record; the file.  Raises RealtimeError."""

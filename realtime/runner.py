@@ -102,7 +102,10 @@ class Runner:
 
     def say(self, problem: str) -> None:
         """Tell a problem, or with "" that there is none any more."""
-        self._become(self.state, problem)
+        # Not the state as well, which the thread may be changing.
+        if problem != self.problem:
+            self.problem = problem
+            self._told("state")
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:

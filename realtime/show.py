@@ -137,7 +137,8 @@ class Show:
         if loop is None:
             raise RealtimeError("Nothing is running that could be recorded; start it first.")
         path = self._recorder.start(loop)
-        self._listeners.tell("outputs")
+        # It may have failed before it was known as the one that may.
+        self._heard("outputs")
         return path
 
     @property

@@ -30,8 +30,11 @@ from realtime.frame import Frame, RealtimeError
 from realtime.people import identities
 from realtime.people.enrol import enrol
 from realtime.portraits import portrait
+from realtime.ports import Port
+from realtime.recorder import Recorder
 from realtime.show import Show
 from realtime.sinks.monitor import Monitor, View
+from realtime.sinks.output import Nothing
 from realtime.slot import Closed
 
 _HOPPER = str(portrait("hopper"))
@@ -393,6 +396,46 @@ def test_a_full_disk_ends_the_recording_and_nothing_else(make: Make, monkeypatch
     assert again is not None
     assert [state.state for state in show.outputs()] == ["on air"]
     assert show.record(False) == again
+
+
+def test_a_recording_that_fails_while_it_is_ended_holds_nobody_up(tmp_path: Path) -> None:
+    class Stuck:
+        """Outputs of which one fails at the moment at which it is taken away."""
+
+        def __init__(self) -> None:
+            self.ports, self.told = self, list[str]()
+
+        def add(self, output: RecordingOutput, extra: bool) -> Port:
+            return Port(output, Nothing(), "recording", extra=extra)
+
+        def shut(self, port: Port) -> None:
+            port.let_go()
+            port.problem = "The disk is full."
+            thread = threading.Thread(target=lambda: self.told.append(recorder.trouble()), daemon=True)
+            thread.start()
+            thread.join(5)
+            assert not thread.is_alive(), "the sink's thread waits for whoever waits for it"
+
+    recorder, loop = Recorder(tmp_path), Stuck()
+    recorder.start(loop)  # type: ignore[arg-type]
+    with pytest.raises(RealtimeError, match="disk is full"):
+        recorder.stop()
+    assert len(loop.told) == 1
+
+
+def test_a_recording_that_fails_at_once_is_told(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    show = make()
+    _running(show)
+    ports = show._runner.loop.ports  # type: ignore[union-attr]
+
+    def add(output: RecordingOutput, extra: bool = False) -> Port:
+        port = Port(output, None, "recording", "The disk is full.", extra)
+        show._heard("outputs")
+        return port
+
+    monkeypatch.setattr(ports, "add", add)
+    show.record(True)
+    assert (show.problem, show.recording) == ("The disk is full.", None)
 
 
 def test_a_click_gives_somebody_a_face_and_only_this_loop_remembers(make: Make, anna: str, tmp_path: Path) -> None:
