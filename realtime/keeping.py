@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -39,8 +41,8 @@ def save(path: Path, settings: Settings, before: Settings) -> None:
     change.  Raises RealtimeError, with the file as it was.
     """
     path = path.resolve()
-    text = path.read_text(encoding="utf-8") if path.exists() else _NEW
-    held = load(path).check() if path.exists() else Settings()
+    held = read(path)
+    text = path.read_bytes().decode("utf-8") if path.exists() else _NEW
     merged = _merged(plain(held), plain(before), plain(settings))
     target = Draft(merged).check()
     if target != held or not path.exists():
@@ -138,13 +140,18 @@ def _lean(value: Any) -> Any:
 
 def _write(path: Path, text: str, now: Settings, target: Settings) -> None:
     """Put a settings file in place in one step, `text`, which says `now`, made to say `target`; raises RealtimeError."""
+    # Lines of Windows' editors stay such lines.
+    ending = "\r\n" if "\r\n" in text else "\n"
     try:
-        new = revised(text, plain(now), plain(target), _lean(target))
+        new = revised(text.replace("\r\n", "\n"), plain(now), plain(target), _lean(target))
         path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists() and not path.stat().st_mode & stat.S_IWUSR:
+            # It could be replaced all the same, against the wish of whoever protected it.
+            raise PermissionError(errno.EACCES, "it is write-protected")
         number, name = tempfile.mkstemp(prefix=".", suffix=".part", dir=path.parent)
         temporary = Path(name)
         try:
-            with os.fdopen(number, "w", encoding="utf-8", newline="\n") as file:
+            with os.fdopen(number, "w", encoding="utf-8", newline=ending) as file:
                 file.write(new)
                 file.flush()
                 os.fsync(file.fileno())

@@ -175,6 +175,31 @@ def test_a_file_that_cannot_be_written_stays_whole(tmp_path: Path, monkeypatch: 
         keeping.save(tmp_path / "file" / "config.yaml", before, Settings())
 
 
+def test_a_file_that_is_protected_or_no_text_by_now_is_told(tmp_path: Path) -> None:
+    path = _written(tmp_path)
+    before = keeping.read(path)
+    path.chmod(0o444)
+    with pytest.raises(RealtimeError, match=r"mine\.yaml cannot be written: it is write-protected\."):
+        keeping.save(path, _change(before, swap__light=0.1), before)
+    assert path.read_text(encoding="utf-8") == _BY_HAND
+    path.chmod(0o644)
+    path.write_bytes(b"quality: fast  # f\xfcr Anna\n")
+    with pytest.raises(RealtimeError, match="UTF-8"):
+        keeping.save(path, before, before)
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(RealtimeError, match=r"mine\.yaml"):
+        keeping.save(path, before, before)
+
+
+def test_lines_end_as_they_did(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_bytes(b"# Anna's\r\nquality: fast  # quick\r\n")
+    before = keeping.read(path)
+    keeping.save(path, _change(before, quality="best", swap__light=0.1), before)
+    assert path.read_bytes() == b"# Anna's\r\nquality: best  # quick\r\nswap:\r\n  light: 0.1\r\n"
+
+
 def test_a_preset_keeps_how_faces_look_and_not_where_they_go() -> None:
     assert keeping.presets() == []
     settings = _change(Settings(), swap__sources=["anna"], swap__assign={3: "bob"}, blend__seam=0.5, call__visitors=2)
