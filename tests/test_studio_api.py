@@ -367,6 +367,10 @@ def test_secrets_are_hidden_and_put_back() -> None:
         {"swap": {"sources": ["/home/me/photo.jpg"]}},
         {"swap": {"assign": {1: "photo.jpg"}}},
         {"audio": {"microphone": "/etc/passwd.wav"}},
+        {"outputs": [{"kind": "hls", "folder": "http://../../tmp/x"}]},
+        {"outputs": [{"kind": "recording", "path": "https://../../../tmp/x.mp4"}]},
+        {"overlay": {"images": [{"path": "rtsp://../../x.png"}]}},
+        {"swap": {"engine": "http://../x.onnx"}},
     ],
 )
 def test_from_another_machine_no_file_of_this_one_is_named(change: dict[str, Any]) -> None:
@@ -374,6 +378,15 @@ def test_from_another_machine_no_file_of_this_one_is_named(change: dict[str, Any
     with pytest.raises(RealtimeError, match=r"another machine|on it"):
         check_remote(STILL, wanted)
     check_remote(wanted, wanted)
+
+
+def test_from_another_machine_a_file_that_is_read_does_not_become_one_that_is_written() -> None:
+    clip = type(STILL).model_validate(STILL.model_dump() | {"input": {"kind": "video", "path": "/home/me/clip.mp4"}})
+    over = {"outputs": [{"kind": "recording", "path": "/home/me/clip.mp4", "overwrite": True}]}
+    with pytest.raises(RealtimeError, match="on it"):
+        check_remote(clip, type(STILL).model_validate(clip.model_dump() | over))
+    worn = type(STILL).model_validate(STILL.model_dump() | {"swap": {"sources": ["me.jpg"], "assign": {3: "you.jpg"}}})
+    check_remote(worn, type(STILL).model_validate(STILL.model_dump() | {"swap": {"sources": ["me.jpg"], "assign": {4: "you.jpg"}}}))
 
 
 @pytest.mark.parametrize(

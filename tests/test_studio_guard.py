@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import socket
@@ -75,6 +76,13 @@ def test_a_name_that_somebody_points_here_is_not_answered(open_one: Running, hos
     assert "settings" not in answer.text
 
 
+@pytest.mark.parametrize("host", ["[::1", "[zz]", ""])
+def test_a_name_that_is_none_is_refused_and_fills_no_log(open_one: Running, host: str, caplog: pytest.LogCaptureFixture) -> None:
+    answer = _raw(open_one.root, f"GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+    assert answer.startswith(b"HTTP/1.1 421")
+    assert not caplog.records
+
+
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1:9000", "[::1]:1", "studio.localhost"])
 def test_names_of_this_machine_are_answered(open_one: Running, host: str) -> None:
     assert open_one.client.get("/api/presets/none", headers={"host": host}).status_code == 405
@@ -124,6 +132,15 @@ def test_guessing_is_slowed_down_and_the_right_token_is_not_found_by_it(shut_one
     answer = shut_one.client.get("/", params={"token": _TOKEN})
     assert answer.status_code == 429
     assert int(answer.headers["retry-after"]) > 0
+
+
+def test_another_site_cannot_use_up_the_guesses(shut_one: Running) -> None:
+    for number in range(12):
+        headers = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors", "sec-fetch-dest": "image"}
+        assert shut_one.client.get("/", params={"token": f"guess-{number}"}, headers=headers).status_code == 403
+    # A link in a letter is another thing.
+    headers = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
+    assert shut_one.client.get("/", params={"token": _TOKEN}, headers=headers).status_code == 200
 
 
 def test_a_visitors_link_opens_the_call_and_nothing_else(shut_one: Running) -> None:
@@ -384,6 +401,37 @@ def test_a_body_that_does_not_come_is_given_up(open_one: Running, monkeypatch: p
     monkeypatch.setattr("realtime.studio.guard._PATIENCE", 0.3)
     head = b"POST /api/settings HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
     assert _raw(open_one.root, head).startswith(b"HTTP/1.1 408")
+
+
+def test_a_body_that_comes_in_drops_is_given_up(open_one: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("realtime.studio.guard._PATIENCE", 0.5)
+    monkeypatch.setattr("realtime.studio.guard._SLOWEST", 1 << 20)
+    parts = urlsplit(open_one.root)
+    with socket.create_connection((parts.hostname, parts.port), timeout=5) as connection:
+        connection.sendall(b"POST /api/wear HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 999\r\n\r\n")
+        connection.settimeout(0.2)
+        for _ in range(30):
+            with contextlib.suppress(TimeoutError):
+                got = connection.recv(4096)
+                break
+            connection.sendall(b" ")
+        else:
+            raise AssertionError("it waits for ever")
+    assert got.startswith(b"HTTP/1.1 408")
+
+
+def test_who_begins_another_request_and_says_no_more_loses_the_connection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("realtime.studio.serving._SPEAK", 0.5)
+    with running(tmp_path) as one:
+        parts = urlsplit(one.root)
+        with socket.create_connection((parts.hostname, parts.port), timeout=8) as connection:
+            for _ in range(2):
+                connection.sendall(f"GET /api/call HTTP/1.1\r\nHost: {parts.netloc}\r\n\r\n".encode())
+                time.sleep(0.8)
+                assert connection.recv(65536).startswith(b"HTTP/1.1 200")
+            connection.sendall(b"G")
+            with contextlib.suppress(ConnectionResetError):
+                assert connection.recv(1) == b""
 
 
 def test_who_says_nothing_loses_the_connection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import math
 import re
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -23,6 +24,8 @@ JSON_LIMIT = 256 << 10
 PHOTO_LIMIT = 20 << 20
 _UPLOADS = 4
 _PATIENCE = 20.0
+# Bytes a second; a photo of the largest size has five minutes.
+_SLOWEST = 70_000
 _METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE")
 _TYPES = ("application/json", "image/jpeg", "image/png", "image/webp")
 _PHOTOS = re.compile(r"^/api/enrolments/[^/]+/photos$")
@@ -89,6 +92,8 @@ class Guard:
         if token is None or scope["method"] != "GET" or scope["path"] not in ("/", "/call", "/source") or self.access.token is None:
             return False
         self._name(scope, headers)
+        # A page elsewhere could use up the guesses of its readers with a picture of this address.
+        _origin(scope, headers)
         self._guess(scope, token)
         rest = urlencode([(key, value) for key, value in query if key != "token"])
         # Not by a redirect: coming from another site, a browser would not send the strict cookie along.
@@ -114,7 +119,7 @@ class Guard:
 
     def _name(self, scope: Message, headers: dict[str, str]) -> None:
         """A page elsewhere may point its own name at this machine (DNS rebinding); bound to loopback, only its names count."""
-        host = urlsplit(f"//{headers.get('host', '')}").hostname
+        host = _host(headers.get("host", ""))
         if not host or (self.access.loopback and not is_loopback(host)):
             raise HTTPException(421, "This studio answers to 127.0.0.1 and localhost alone.")
 
@@ -154,6 +159,14 @@ class Guard:
             raise _too_large(PHOTO_LIMIT if photo else JSON_LIMIT)
 
 
+def _host(given: str) -> str:
+    """The name in a Host header, "" where there is none."""
+    try:
+        return urlsplit(f"//{given}").hostname or ""
+    except ValueError:
+        return ""
+
+
 def _client(scope: Message) -> str:
     return client_of(scope["client"][0] if scope.get("client") else "")
 
@@ -178,15 +191,16 @@ def _origin(scope: Message, headers: dict[str, str]) -> None:
 
 
 def _measured(receive: Receive, limit: int) -> Receive:
-    """The body, counted while it comes, and given up where it does not come."""
+    """The body, counted while it comes, and given up where it does not come, or comes in drops."""
     seen, complete = 0, False
+    end = time.monotonic() + _PATIENCE + limit / _SLOWEST
 
     async def measured() -> Message:
         nonlocal seen, complete
         if complete:
             return await receive()
         try:
-            message = await asyncio.wait_for(receive(), _PATIENCE)
+            message = await asyncio.wait_for(receive(), min(_PATIENCE, end - time.monotonic()))
         except asyncio.TimeoutError:
             raise HTTPException(408, "The rest of this request did not come.", {"connection": "close"}) from None
         seen += len(message.get("body", b""))

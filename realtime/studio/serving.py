@@ -127,10 +127,12 @@ class Connection(H11Protocol):
             transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        """Hear."""
+        """Hear; whoever has begun to ask has to come to the end of the question."""
         super().data_received(data)
-        if self.cycle is not None:
+        if self._asked():
             self._silence.cancel()
+        elif self._silence.cancelled():
+            self._silence = self.loop.call_later(_SPEAK, self._hang_up)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Count it no more."""
@@ -142,8 +144,11 @@ class Connection(H11Protocol):
             self.counts.pop(self._from, None)
         super().connection_lost(exc)
 
+    def _asked(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
     def _hang_up(self) -> None:
-        if self.cycle is None and self.transport is not None:
+        if not self._asked() and self.transport is not None:
             self.transport.abort()
 
 
