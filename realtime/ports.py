@@ -103,7 +103,7 @@ class Ports:
 
     def change(self, outputs: Sequence[Output]) -> None:
         """Have these outputs, those that were there already undisturbed; raises RealtimeError, with those of before back again."""
-        wanted = [output for output in outputs if not isinstance(output, WindowOutput)]
+        wanted: list[Output] = [output for output in outputs if not isinstance(output, WindowOutput)]
         with self._lock:
             if not wanted and self._alone and not any(isinstance(port.output, WindowOutput) for port in self._ports):
                 raise RealtimeError("There would be no output left; give another one.")
