@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
+from fractions import Fraction
 
+import av
 import numpy as np
 import pytest
 
 from realtime.calls.assembly import Assembly, key
+from realtime.calls.extent import fits
 
-_KEY, _DELTA = b"\0\0\0\1\x67", b"\0\0\0\1\x41"
+# Parameters of 640 x 384, then the first byte of a picture that needs no other.
+_KEY = bytes.fromhex("000000016742c01eda0280c684000003000400000300f23c58ba8000000165")
+_DELTA = b"\0\0\0\1\x41"
 
 
 @dataclass
@@ -110,3 +116,52 @@ def test_key_frames_are_known() -> None:
     assert key(b"\x10\x02\x00\x9d")
     assert not key(b"\x11\x02\x00")
     assert not key(b"")
+
+
+def _vp8(width: int, height: int, first: int = 0x10) -> bytes:
+    """The beginning of a key frame, RFC 6386 9.1."""
+    return bytes([first, 2, 0]) + b"\x9d\x01\x2a" + struct.pack("<HH", width, height) + bytes(90)
+
+
+def _h264(width: int, height: int, profile: str, options: str = "") -> bytes:
+    context = av.CodecContext.create("libx264", "w")
+    context.width, context.height, context.time_base = width, height, Fraction(1, 30)
+    context.pix_fmt = "yuv444p" if profile == "high444" else "yuv420p"
+    context.options = {"preset": "ultrafast", "tune": "zerolatency", "profile": profile, "x264-params": options}
+    return b"".join(bytes(packet) for packet in context.encode(av.VideoFrame(width, height, context.pix_fmt)))
+
+
+@pytest.mark.parametrize("profile", ["baseline", "main", "high", "high444"])
+def test_what_a_camera_sends_reaches_the_decoder_and_what_fills_the_memory_does_not(profile: str) -> None:
+    scaling = "8x8dct=1:cqm=jvt" if profile.startswith("high") else ""
+    assert fits(_h264(640, 384, profile, scaling))
+    assert fits(_h264(128, 3840, profile))
+    assert not fits(_h264(4112, 4096, profile, scaling))
+
+
+def test_a_size_is_found_however_it_is_wrapped() -> None:
+    large = _h264(4112, 4096, "baseline")
+    assert not fits(_KEY + large)
+    assert not fits(b"\x41" + large)
+    assert not fits(_KEY[:9])
+    assert fits(_vp8(3840, 2304))
+    assert fits(b"")
+    assert fits(b"\x11\2\0")
+    assert not fits(_vp8(16383, 16383))
+    # The first bytes of this one look like H.264's start code.
+    assert not fits(b"\0\0\1" + _vp8(16383, 16383)[3:])
+
+
+def test_a_picture_too_large_and_a_decoder_that_is_behind_cost_up_to_a_key_frame() -> None:
+    behind = [False]
+    assembly, got = Assembly(behind=lambda: behind[0]), []
+    stream = _stream(12, 1, keys=(0, 3, 9))
+    stream[1]._data = _vp8(16383, 16383)
+    asked = []
+    for packet in stream:
+        behind[0] = packet is stream[5]
+        ask, picture = assembly.add(packet)
+        asked.append(ask)
+        got += [picture.timestamp // 3000] if picture else []
+    assert got == [0, 3, 4, 9, 10, 11]
+    assert asked[1]

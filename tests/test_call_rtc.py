@@ -227,6 +227,9 @@ def test_bad_wishes_and_offers_are_refused_in_one_sentence_and_take_no_place(pic
                 await calls.answer(offer.sdp, offer.type, wish)
         sound = offer.sdp.replace("m=video ", "m=audio ")
         broken = [("", "offer"), ("v=0", "offer"), (sound, "offer"), (offer.sdp[:200], "offer"), (offer.sdp * 2, "offer")]
+        # Nobody listens to what a visitor says: it would be decoded and kept for ever.
+        talking = offer.sdp + "m=audio 9 UDP/TLS/RTP/SAVPF 0\r\na=rtpmap:0 PCMU/8000\r\na=mid:9\r\na=sendrecv\r\n"
+        broken += [(talking, "offer"), (offer.sdp + 200 * ("m=application" + offer.sdp.partition("m=application")[2]), "offer")]
         for sdp, kind in [*broken, (offer.sdp, "answer")]:
             with pytest.raises(RealtimeError, match="offer"):
                 await calls.answer(sdp, kind, Wish("hopper"))

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from realtime.calls.extent import fits
+
 _SPAN = 1 << 16
 _BEHIND = 1 << 15
 _LONGEST = 2048
@@ -28,10 +30,11 @@ class Assembly:
 
     A picture is whole with the packet that carries RTP's marker (RFC 6184 5.1, RFC 7741 4.1).  While a packet is missing
     nothing is passed on; when that took too long, everything up to the next key frame is left out, which is asked for.
+    The same goes for a picture larger than any camera's, and while the decoder is `behind`: what waits for it is memory.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+    def __init__(self, clock: Callable[[], float] = time.monotonic, behind: Callable[[], bool] = lambda: False) -> None:
+        self._clock, self._behind = clock, behind
         self._packets: dict[int, Any] = {}
         self._next: int | None = None
         self._since: float | None = None
@@ -53,8 +56,8 @@ class Assembly:
         if picture is None and self._late():
             self._give_up()
             picture = self._whole()
-        if picture is not None and self._broken:
-            self._broken = not key(picture.data)
+        if picture is not None:
+            self._broken = (self._broken and not key(picture.data)) or self._behind() or not fits(picture.data)
             picture = None if self._broken else picture
         return self._ask(), picture
 

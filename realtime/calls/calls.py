@@ -93,7 +93,8 @@ class Calls:
             guest = Guest(visitor, bench, settings, self._parting(name))
             try:
                 answered = await guest.answer(sdp, kind)
-            except RealtimeError:
+            except BaseException:
+                # Also where the machine has no more sockets, or whoever asked has gone.
                 await guest.close()
                 raise
             self._guests[name] = guest

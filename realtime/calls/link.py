@@ -32,6 +32,8 @@ logger = logging.getLogger(__name__)
 
 # So many encoded pictures may wait to be sent; a later one is not even made.
 _WAITING = 2
+# More pictures than these in front of the decoder would only grow old there, without end.
+_DECODING = 15
 _CODECS = ("video/H264", "video/VP8")
 _CANDIDATES = 60
 _REFUSALS = (InvalidAccessError, InvalidStateError, OperationError)
@@ -103,8 +105,8 @@ class Link:
 
     async def answer(self, sdp: str, kind: str) -> tuple[str, str]:
         """Take the browser's offer; the answer's (sdp, type).  Raises RealtimeError for an offer that is none."""
-        if kind != "offer" or sdp.count("\nm=video ") != 1 or sdp.count("a=candidate") > _CANDIDATES:
-            raise RealtimeError("The browser's offer has to have one video; reload the page.")
+        if kind != "offer" or not _modest(sdp):
+            raise RealtimeError("The browser's offer has to have one video and no sound; reload the page.")
         # Before the offer is read: what both know is put in this order then.
         known = RTCRtpSender.getCapabilities("video").codecs
         video = self._peer.addTransceiver(self._track, "sendrecv")
@@ -198,7 +200,14 @@ class Link:
     def _prompt(receiver: Any) -> None:
         """Pictures are passed on when they are whole; where a later aiortc has no such place, it goes on as it does."""
         if hasattr(receiver, "_RTCRtpReceiver__jitter_buffer"):
-            receiver._RTCRtpReceiver__jitter_buffer = Assembly()
+            waiting = receiver._RTCRtpReceiver__decoder_queue
+            receiver._RTCRtpReceiver__jitter_buffer = Assembly(behind=lambda: waiting.qsize() > _DECODING)
+
+
+def _modest(sdp: str) -> bool:
+    """Whether an offer has one video, at most one data channel, and nothing else: what nobody reads piles up in memory."""
+    kinds = sorted(line[2:].split(" ")[0] for line in sdp.splitlines() if line.startswith("m="))
+    return kinds in (["video"], ["application", "video"]) and sdp.count("a=candidate") <= _CANDIDATES
 
 
 def _first(sdp: str) -> str:
