@@ -240,6 +240,24 @@ def test_a_full_disk_is_said_once_and_what_was_kept_stays(tmp_path: Path, monkey
     assert sorted(path.name for path in (tmp_path / "face").iterdir()) == ["face-000000.png", "face.ffconcat"]
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a file on a disk that is always full needs Linux")
+def test_a_list_that_does_not_fit_is_said_once_too(tmp_path: Path) -> None:
+    sink = FacePictures(FaceOutput(path=str(tmp_path / "face")), cut, 25.0)
+    sink._list.close()
+    sink._list = Path("/dev/full").open("w", encoding="utf-8")  # noqa: SIM115 (the sink closes it)
+    with pytest.raises(RealtimeError, match=r"No space left on device; 0 pictures"):
+        sink.send(frames()[0])
+    sink.close()
+    sink.close()
+    sink = FacePictures(FaceOutput(path=str(tmp_path / "other")), cut, 25.0)
+    sink.send(frames()[0])
+    sink._list.close()
+    sink._list = Path("/dev/full").open("w", encoding="utf-8")  # noqa: SIM115 (the sink closes it)
+    with pytest.raises(RealtimeError, match=r"No space left on device; 1 pictures"):
+        sink.close()
+    sink.close()
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a file that can be limited needs Linux")
 def test_a_film_that_cannot_grow_keeps_what_plays(tmp_path: Path) -> None:
     """The limit is real: a process may make its files no larger than 600 kB."""

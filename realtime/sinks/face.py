@@ -74,21 +74,29 @@ class FacePictures:
         except OSError as error:
             self._over = True
             path.unlink(missing_ok=True)
-            raise RealtimeError(f"{self._folder}: {error.strerror}; {self._count} pictures of the face are there.") from error
+            raise self._full(error) from error
         self._count, self._shown = self._count + 1, frame.time
 
     def close(self) -> None:
-        """Finish the list; nothing is left behind where no picture came.  Any number of times."""
+        """Finish the list, or leave nothing where no picture came; any number of times; raises RealtimeError when the disk is full."""
         if self._list.closed:
             return
-        if self._count and not self._over:
-            self._list.write(f"duration {1 / self._rate:.6f}\n")
-        self._over = True
-        self._list.close()
+        told, self._over = self._over, True
+        try:
+            # Closing writes what did not fit before, and fails once more.
+            with self._list as file:
+                if self._count and not told:
+                    file.write(f"duration {1 / self._rate:.6f}\n")
+        except OSError as error:
+            if not told:
+                raise self._full(error) from error
         if not self._count:
             (self._folder / _LIST).unlink(missing_ok=True)
             if not any(self._folder.iterdir()):
                 self._folder.rmdir()
+
+    def _full(self, error: OSError) -> RealtimeError:
+        return RealtimeError(f"{self._folder}: {error.strerror}; {self._count} pictures of the face are there.")
 
 
 class FaceVideo:
