@@ -108,6 +108,7 @@ class Loop:
             if settings.audio != before.audio:
                 undo.callback(setattr, self._parts["audio"], "settings", before.audio)
                 self._parts["audio"].settings = settings.audio
+            undo.callback(self._equipment.tidy, before)
             outfit = self._equipment.arm(settings) if _faces(settings) != _faces(before) else None
             if settings.outputs != before.outputs:
                 self.ports.change(settings.outputs)
@@ -127,7 +128,10 @@ class Loop:
     def prepare(self, settings: Settings) -> None:
         """Read and open what change() will need for them, so that it takes but a moment; raises RealtimeError."""
         if _faces(settings) != _faces(self.settings):
-            self._equipment.arm(settings)
+            with ExitStack() as undo:
+                undo.callback(self._equipment.tidy, self.settings)
+                self._equipment.arm(settings)
+                undo.pop_all()
 
     def restarts(self, settings: Settings) -> list[str]:
         """What differs from the settings that the loop was built with and cannot change while it runs, as section or section.key."""

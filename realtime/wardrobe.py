@@ -79,13 +79,6 @@ class Wardrobe:
             fresh = self._engines(chosen, found, settings.swap.boost)
         return Outfit(fresh, None)
 
-    def spare(self, settings: Settings) -> Outfit:
-        """The same, with engines made anew, for another thread; only for settings that were armed.  Raises RealtimeError."""
-        chosen, boost = self._set(settings), settings.swap.boost
-        named = [settings.swap.engine] if chosen.networks.own else [*settings.swap.sources, *settings.swap.assign.values()]
-        known = {name: self._sources[name][1] for name in named}
-        return Outfit(engines(chosen.networks, known, self._hands, boost), settings.swap.engine if chosen.networks.own else None)
-
     @property
     def sources(self) -> Mapping[str, Identity | None]:
         """Who has been read so far, by the name in the settings; None for a face that a swapper brings with it."""

@@ -139,6 +139,10 @@ def test_another_engine_is_opened_while_the_loop_goes_on_and_the_old_one_closed(
             loop.change(_wearing(settings, people[1], engine="nothing-of-that-name"))
         with pytest.raises(RealtimeError, match="enrolled: eileen, grace"):
             loop.change(_wearing(settings, "nobody", engine="mesh"))
+        with pytest.raises(RealtimeError, match="enrolled: eileen, grace"):
+            loop.prepare(_wearing(settings, "nobody", engine="neural"))
+        # What was opened for nothing is closed again.
+        assert len(loop._equipment.wardrobe._sets) == 1
         assert loop.settings.swap.engine == str(swapper)
         count = len(frames)
         _until(lambda: len(frames) > count + 3)
