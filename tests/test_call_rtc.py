@@ -21,6 +21,7 @@ from aiortc.mediastreams import MediaStreamError
 
 from realtime.calls import strip
 from realtime.calls.calls import Answer, Calls, FullError
+from realtime.calls.link import Link
 from realtime.calls.visitor import Wish
 from realtime.config import CallSettings, Settings
 from realtime.frame import Image, RealtimeError
@@ -99,6 +100,8 @@ class _Caller:
 
     async def accept(self, answer: Answer) -> None:
         await self.peer.setRemoteDescription(RTCSessionDescription(answer.sdp, answer.type))
+        # A browser goes on after a loss; aiortc's own buffer would hold every later picture back for as long as it has room.
+        Link._prompt(self.peer.getReceivers()[0])
         self._task = asyncio.ensure_future(self._watch(self.peer.getReceivers()[0].track))
 
     async def _watch(self, track: Any) -> None:

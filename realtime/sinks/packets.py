@@ -25,6 +25,8 @@ _CEILING = 8_000_000
 # Another rate than this part apart is taken over at once: libx264 takes less while it runs; for more, and for libvpx, another
 # encoder has to begin, with a whole picture.
 _LESS, _MORE, _OTHER = 0.08, 0.2, 0.3
+# A whole picture is a burst, so a line has to bear more for so many seconds first.
+_PATIENCE = 5.0
 # Part of a second that may be spent in advance: a picture that takes longer to send is a delay.
 _BUFFER = 0.25
 _MATRIX = 1  # BT.709
@@ -65,6 +67,7 @@ class Encoder:
         self._fps = fps
         self._context: VideoCodecContext | None = None
         self._rate = self._most = 0
+        self._enough = 0.0
         self._begin, self._last, self._renew = time.perf_counter(), -1, False
 
     @property
@@ -103,7 +106,10 @@ class Encoder:
             return self._opened(width, height, wanted)
         if self.codec == "vp8":
             return context if abs(wanted / self._rate - 1) <= _OTHER else self._opened(width, height, wanted)
-        if wanted > self._most * (1 + _MORE):
+        now = time.perf_counter()
+        if wanted <= self._most * (1 + _MORE):
+            self._enough = now
+        elif now - self._enough > _PATIENCE:
             return self._opened(width, height, wanted)
         if abs(wanted / self._rate - 1) > _LESS:
             context.bit_rate = self._rate = min(wanted, self._most)
@@ -119,7 +125,7 @@ class Encoder:
         context.options = {**_OPTIONS[self.codec], "maxrate": str(rate), "bufsize": str(round(rate * _BUFFER))}
         if self.codec == "h264":
             context.profile = "Baseline"
-        self._context, self._rate, self._most = context, rate, rate
+        self._context, self._rate, self._most, self._enough = context, rate, rate, time.perf_counter()
         return context
 
 
