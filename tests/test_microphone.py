@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import wave
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -169,19 +169,43 @@ def test_the_virtual_microphone_never_asks_for_what_was_not_heard_yet(speaker: A
     assert max(asked[100:]) <= 0.002
 
 
-def test_a_sound_file_plays_as_a_microphone_again_and_again(tmp_path: Path) -> None:
-    path = tmp_path / "half.wav"
+def _half_a_second(folder: Path) -> Path:
+    path = folder / "half.wav"
     with wave.open(str(path), "wb") as file:
         file.setnchannels(2)
         file.setsampwidth(2)
         file.setframerate(RATE)
         file.writeframes(np.round(clicks(0, RATE // 2) * 32767).astype("<i2").tobytes())
+    return path
+
+
+def _until(done: Callable[[], object]) -> None:
+    end = time.perf_counter() + 60
+    while not done():
+        assert time.perf_counter() < end, "it never came"
+        time.sleep(0.01)
+
+
+def test_a_sound_file_that_goes_away_is_said(tmp_path: Path) -> None:
+    path, said = _half_a_second(tmp_path), list[str]()
+    desk = Desk(AudioSettings(microphone=str(path)), said.append)
+    path.unlink()
+    try:
+        _until(lambda: said)
+    finally:
+        desk.close()
+    assert said == [f"The sound file {path} cannot be read (No such file or directory)."]
+
+
+def test_a_sound_file_plays_as_a_microphone_again_and_again(tmp_path: Path) -> None:
+    path = _half_a_second(tmp_path)
     desk = Desk(AudioSettings(microphone=str(path)), pytest.fail)
     try:
         assert desk.on
-        time.sleep(1.3)
-        assert desk.heard == pytest.approx(time.perf_counter(), abs=0.2)
         begin = round(desk._microphone.begin * RATE)  # type: ignore[union-attr]
+        # A busy machine may be late now and then, and no sound is ever heard early.
+        _until(lambda: begin / RATE + 1.2 < desk.heard > time.perf_counter() - 0.2)
+        assert desk.heard <= time.perf_counter()
         heard = desk.read(begin, RATE)
     finally:
         desk.close()
@@ -284,12 +308,17 @@ def sound_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
 def test_a_real_device_is_heard_at_its_time() -> None:
     """Clicks through the virtual microphone's device and back through the microphone: delay and all within 20 ms."""
     assert "cable" in sounddevices.names("output")
-    sound = Heard(0.125)
-    desk = Desk(AudioSettings(microphone="cable.monitor"), pytest.fail)
+    sound, said = Heard(0.125), list[str]()
+    desk = Desk(AudioSettings(microphone="cable.monitor"), said.append)
     speaker = Loudspeaker("cable", sound)
     try:
-        time.sleep(5)
-        assert desk.heard == pytest.approx(time.perf_counter(), abs=0.3)
+        # Five seconds in one piece: on a busy machine a sound server may say nothing for a while.
+        quiet, end = time.perf_counter(), time.perf_counter() + 60
+        while time.perf_counter() < quiet + 5 and time.perf_counter() < end:
+            time.sleep(0.05)
+            if time.perf_counter() - desk.heard > 0.3:
+                quiet = time.perf_counter()
+        assert desk.heard == pytest.approx(time.perf_counter(), abs=0.3), said
         begin = round((desk.heard - 3.5) * RATE)
         found = errors(desk.read(begin, round(3.5 * RATE)), begin)
     finally:

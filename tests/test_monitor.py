@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +13,7 @@ from fakes import Collector, Counter, Delay
 
 from realtime.frame import Frame
 from realtime.pipeline import Pipeline
-from realtime.sinks.monitor import Monitor
+from realtime.sinks.monitor import Monitor, View, Watcher
 from realtime.slot import Closed
 
 
@@ -91,6 +92,28 @@ def test_each_watcher_gets_the_newest_and_only_once() -> None:
         with pytest.raises(Closed):
             watcher.take(1)
     monitor.send(_frame(5))
+
+
+def test_who_begins_to_watch_while_the_last_picture_comes_gets_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monitor = Monitor()
+    monitor.send(_frame(1))
+    sending = threading.Thread(target=lambda: monitor.send(_frame(2)))
+    put = Watcher.put
+
+    def meanwhile(watcher: Watcher, view: View) -> None:
+        if sending.ident is None:
+            sending.start()
+            sending.join(0.2)
+        put(watcher, view)
+
+    monkeypatch.setattr(Watcher, "put", meanwhile)
+    watcher = monitor.watch()
+    sending.join(20)
+    indices = []
+    with suppress(TimeoutError):
+        while True:
+            indices.append(watcher.take(0.2).frame.index)
+    assert indices[-1] == 2
 
 
 def test_watchers_outlive_a_loop_and_disturb_none() -> None:

@@ -90,22 +90,28 @@ class Microphone:
 class SoundFile:
     """A sound file that plays as a microphone at its own pace, again and again; raises RealtimeError for one that cannot be read.
 
-    begin: when its first sample was heard, in seconds of the clock.
+    begin: when its first sample was heard, in seconds of the clock.  say: takes one sentence when it cannot be read any more.
     """
 
-    def __init__(self, path: Path, ring: Ring) -> None:
-        self._path, self._ring, self._stop = path, ring, threading.Event()
+    def __init__(self, path: Path, ring: Ring, say: Callable[[str], None]) -> None:
+        self._path, self._ring, self._say, self._stop = path, ring, say, threading.Event()
         first = next(_blocks(path), None)
         if first is None:
             raise RealtimeError(f"{path} has no sound in it.")
         self.begin = time.perf_counter()
-        self._thread = threading.Thread(target=self._work, name="sound file", daemon=True)
+        self._thread = threading.Thread(target=self._play, name="sound file", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
         """End it."""
         self._stop.set()
         self._thread.join(1.0)
+
+    def _play(self) -> None:
+        try:
+            self._work()
+        except RealtimeError as error:
+            self._say(str(error))
 
     def _work(self) -> None:
         place = begin = round(self.begin * RATE)
@@ -124,7 +130,7 @@ def listen(name: str, ring: Ring, say: Callable[[str], None]) -> Microphone | So
     """What the setting names: a device, or a sound file; raises RealtimeError."""
     path = expanded(name)
     if path.is_file():
-        return SoundFile(path, ring)
+        return SoundFile(path, ring, say)
     if path.suffix.lower() in (".wav", ".mp3", ".m4a", ".ogg", ".opus", ".flac", ".mp4", ".mkv", ".webm"):
         raise RealtimeError(f"The sound file {path} does not exist.")
     return Microphone(name, ring, say)

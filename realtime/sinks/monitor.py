@@ -76,16 +76,19 @@ class Monitor:
 
     def send(self, frame: Frame) -> None:
         """Remember the frame and tell every watcher."""
-        view = self._latest = View(frame, self.paint)
-        for watcher in self._watchers:
+        view = View(frame, self.paint)
+        with self._lock:
+            self._latest, watchers = view, self._watchers
+        for watcher in watchers:
             watcher.put(view)
 
     def watch(self) -> Watcher:
         """A new watcher; the newest view there is comes first."""
         watcher = Watcher(self)
-        if self._latest is not None:
-            watcher.put(self._latest)
+        # Together, or what is sent between would be missed: the last picture of a clip stays for long.
         with self._lock:
+            if self._latest is not None:
+                watcher.put(self._latest)
             self._watchers += (watcher,)
             closed = self._closed
         if closed:
