@@ -116,6 +116,15 @@ def test_what_is_no_json_is_one_sentence(still: Running) -> None:
     assert still.client.put("/api/state", json={}).json()["problem"]
 
 
+@pytest.mark.parametrize("value", [[{"text": "\\ud800"}], [{"text": "a", "\\udfff": 1}]])
+def test_half_a_letter_does_not_shut_the_state_off(still: Running, value: Any) -> None:
+    body = json.dumps({"path": ["overlay", "texts"], "value": value}).replace("\\\\u", "\\u").encode()
+    answer = still.client.post("/api/settings", content=body, headers={"content-type": "application/json"})
+    assert answer.status_code == 422
+    assert "half a letter" in answer.json()["problem"]
+    assert still.client.get("/api/state").status_code == 200
+
+
 def test_settings_are_saved_with_the_comments_of_their_file(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text("# Mine.\nswap:\n  light: 0.5   # less\n")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from realtime.people import identities
 from realtime.settings import Draft
@@ -34,6 +35,16 @@ class Change(Ask):
 
     path: list[Key] = Field(min_length=1, max_length=8)
     value: Any
+
+    @field_validator("value")
+    @classmethod
+    def written(cls, value: Any) -> Any:
+        """JSON can write half a letter, which nobody can write again: the state could not be told to any page."""
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise ValueError("There is half a letter in it, which is no text") from None
+        return value
 
 
 class Record(Ask):
