@@ -259,7 +259,8 @@ def test_the_bitrate_is_a_ceiling() -> None:
 
 
 @pytest.mark.parametrize("codec", ["h264", "vp8"])
-def test_the_bitrate_follows_down_and_up_beyond_where_it_began(codec: Any) -> None:
+def test_the_bitrate_follows_down_and_up_beyond_where_it_began(codec: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("realtime.sinks.packets._PATIENCE", -1.0)
     random, encoder = np.random.default_rng(1), Encoder(codec, 3_000_000)
     noise = [random.integers(0, 255, (180, 320, 3)).astype(np.uint8) for _ in range(30)]
 
