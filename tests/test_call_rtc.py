@@ -221,6 +221,24 @@ def test_the_limit_is_told_and_whoever_leaves_makes_room(pictures: list[Image]) 
 
 
 @pytest.mark.usefixtures("hopper_enrolled")
+def test_nobody_goes_on_wearing_who_does_not_agree_any_longer(pictures: list[Image]) -> None:
+    async def story(calls: Calls) -> None:
+        wearing, plain = _Caller(_Camera(pictures)), _Caller(_Camera(pictures))
+        await wearing.call(calls, Wish("hopper", strip=_SHARE))
+        name = await plain.call(calls, Wish(plain=True, strip=_SHARE))
+        calls.dismiss()
+        await wearing.until(lambda: len(wearing.back) > 3)
+        assert len(calls) == 2
+        identities.remove("hopper")
+        calls.dismiss()
+        await wearing.until(lambda: list(calls.states()) == [name])
+        await wearing.close()
+        await plain.close()
+
+    _run(Settings(), story)
+
+
+@pytest.mark.usefixtures("hopper_enrolled")
 def test_bad_wishes_and_offers_are_refused_in_one_sentence_and_take_no_place(pictures: list[Image]) -> None:
     async def story(calls: Calls) -> None:
         caller = _Caller(_Camera(pictures))

@@ -20,6 +20,7 @@ from realtime.frame import RealtimeError
 
 logger = logging.getLogger(__name__)
 
+_SWEEPS = (0.0, 3.0)
 _LOOK_SECONDS = 1.0
 # A thread for each two cores: the other one decodes, sends, and serves whoever else is at the machine.
 _CORES_EACH, _MOST_BENCHES = 2, 8
@@ -73,7 +74,7 @@ class Calls:
         return {name: guest.state for name, guest in self._guests.items()}
 
     def sources(self) -> list[str]:
-        """Whom a visitor may wear: everybody enrolled, or whose face the swapper brings."""
+        """Whom a visitor may wear: everybody enrolled."""
         from realtime.people import identities
 
         return identities.names()
@@ -119,6 +120,13 @@ class Calls:
         for guest in list(self._guests.values()):
             guest.change(settings)
 
+    def dismiss(self) -> None:
+        """Let everybody go who wears somebody who is not enrolled any more, and so does not agree; in the event loop."""
+        known = self.sources()
+        for name, guest in list(self._guests.items()):
+            if guest.visitor.wish.source not in (None, *known):
+                self._parting(name)("the face was deleted")
+
     async def close(self, name: str) -> bool:
         """Let a visitor go; False where there is none of that id."""
         guest = self._guests.pop(name, None)
@@ -127,8 +135,9 @@ class Calls:
         await guest.close()
         del guest
         # A connection is a knot of objects that hold each other and its pictures: 20 MB until somebody looks for it.
-        if not self._closed:
-            self._dresser.submit(gc.collect)
+        # What still says goodbye is found by the second look.
+        for seconds in _SWEEPS:
+            asyncio.get_running_loop().call_later(seconds, self._sweep)
         logger.info("A visitor went (%d left).", len(self))
         return True
 
@@ -174,6 +183,10 @@ class Calls:
                 loop.call_soon_threadsafe(lambda: asyncio.ensure_future(self.close(name)))
 
         return part
+
+    def _sweep(self) -> None:
+        if not self._closed:
+            self._dresser.submit(gc.collect)
 
     async def _look(self) -> None:
         while True:
