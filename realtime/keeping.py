@@ -22,6 +22,7 @@ _PRESET = "# A preset of swapcam: what differs from the defaults.\n"
 _APART = ("input", "outputs", "audio", "call")
 """Of this machine and this occasion, not of how a face looks."""
 _ENDING = ".yaml"
+_NO_LABEL = ("", "none")
 
 
 def home() -> Path:
@@ -72,7 +73,10 @@ def save_preset(name: str, settings: Settings) -> str:
 
 
 def preset(name: str, settings: Settings) -> Settings:
-    """The settings with a preset in place of all that presets keep; a preset without a face leaves the face.  Raises RealtimeError."""
+    """The settings with a preset in place of all that presets keep.  Raises RealtimeError.
+
+    It takes nobody's face off and not the label either: a preset without a face leaves the face, and whether to swap is not its word.
+    """
     path = _there(name)
     draft = load(path)
     for section in _APART:
@@ -80,7 +84,10 @@ def preset(name: str, settings: Settings) -> Settings:
     kept = draft.check()
     update: dict[str, object] = {section: getattr(settings, section) for section in _APART}
     sources = kept.swap.sources or settings.swap.sources
-    update["swap"] = kept.swap.model_copy(update={"assign": settings.swap.assign, "sources": sources})
+    stays = {"assign": settings.swap.assign, "sources": sources, "enabled": settings.swap.enabled}
+    update["swap"] = kept.swap.model_copy(update=stays)
+    if kept.overlay.label.strip().lower() in _NO_LABEL:
+        update["overlay"] = kept.overlay.model_copy(update={"label": settings.overlay.label})
     return kept.model_copy(update=update)
 
 

@@ -220,6 +220,14 @@ def test_a_preset_keeps_how_faces_look_and_not_where_they_go() -> None:
     assert (taken.input, taken.outputs, taken.audio, taken.call) == (now.input, now.outputs, now.audio, now.call)
     # A preset without a face must not unmask anybody.
     assert keeping.preset("day.2", now).swap.sources == ("carla",)
+    # Nor one that was kept while the swap or the label was off.
+    keeping.save_preset("bare", _change(settings, swap__enabled=False, overlay__label="none"))
+    bare = keeping.preset("bare", now)
+    assert bare.swap.enabled
+    assert bare.overlay.label == now.overlay.label != "none"
+    assert bare.overlay.texts == settings.overlay.texts
+    assert keeping.preset("bare", _change(now, overlay__label="none")).overlay.label == "none"
+    keeping.remove_preset("bare")
     keeping.remove_preset("evening")
     assert keeping.presets() == ["day.2"]
 
