@@ -180,6 +180,23 @@ def test_an_offer_that_cannot_be_answered_is_one_sentence(moving: Running, sdp: 
     assert len(moving.house.studio._peers) == 0
 
 
+def test_sound_and_more_videos_are_not_taken(moving: Running) -> None:
+    async def talk() -> None:
+        peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        peer.addTransceiver("video", direction="recvonly")
+        await peer.setLocalDescription(await peer.createOffer())
+        sdp = peer.localDescription.sdp
+        video = "m=video" + sdp.partition("m=video")[2]
+        sound = _AUDIO.partition("t=0 0\r\n")[2].replace("recvonly", "sendonly").replace("mid:0", "mid:7")
+        for more in (sound, video.replace("a=mid:0", "a=mid:8").replace("recvonly", "sendonly")):
+            answer = await asyncio.to_thread(moving.client.post, "/api/preview", json={"sdp": sdp + more, "type": "offer"})
+            assert answer.status_code == 422
+            assert "one video track" in answer.json()["problem"]
+        await peer.close()
+
+    asyncio.run(talk())
+
+
 def test_a_wish_that_is_none_is_one_sentence(moving: Running) -> None:
     for more in ({"view": "behind"}, {"height": 5}, {"type": "answer"}, {"more": 1}, {"sdp": "x" * 100_000}):
         answer = moving.client.post("/api/preview", json={"sdp": "", "type": "offer", **more})

@@ -76,8 +76,11 @@ class Peers:
         """
         if len(self._peers) >= self._limit:
             raise HTTPException(503, f"{self._limit} pages watch already; close one of them.", {"retry-after": "5"})
-        if sdp.count("a=candidate") > _CANDIDATES or sdp.count("m=") > 3:
+        if sdp.count("a=candidate") > _CANDIDATES:
             raise HTTPException(422, "The offer names more ways to be reached than a browser has.")
+        if [line for line in sdp.splitlines() if line.startswith("m=") and not line.startswith("m=video ")] or sdp.count("\nm=") > 1:
+            # Whatever else is sent would be decoded and, as nobody takes it, kept.
+            raise HTTPException(422, "The offer does not go with what is sent here: one video track to receive.")
         peer, name = RTCPeerConnection(RTCConfiguration(iceServers=[])), secrets.token_urlsafe(12)
         self._peers[name] = peer
         peer.on("connectionstatechange", lambda: asyncio.ensure_future(self._changed(name)))
