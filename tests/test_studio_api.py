@@ -304,7 +304,15 @@ def test_a_face_is_worn_shown_and_forgotten(tmp_path: Path, hopper_enrolled: str
         assert one.client.get("/api/state").json()["sources"][0]["worn"] is True
         assert one.client.post("/api/wear", json={"source": None}).json()["settings"]["swap"]["enabled"] is False
         assert one.client.post("/api/undo", json={}).json()["settings"]["swap"]["enabled"] is True
+        dismissed: list[int] = []
+        calls = one.house.studio.calls
+        calls.dismiss = lambda: dismissed.append(len(identities.names()))  # type: ignore[method-assign]
         assert one.client.delete("/api/sources/hopper").status_code == 200
+        # Visitors too are asked to take it off, once there is nobody of that name.
+        end = time.monotonic() + 20
+        while 0 not in dismissed:
+            assert time.monotonic() < end
+            time.sleep(0.01)
         state = one.client.get("/api/state").json()
         assert state["sources"] == []
         assert state["settings"]["swap"]["sources"] == []

@@ -103,17 +103,18 @@ class Studio:
 
     def _heard(self, event: str) -> None:
         self.events.tell(event)
-        if event == "settings" and self._loop is not None:
+        calls = {"settings": lambda: self.calls.change(self.show.settings), "sources": self.calls.dismiss}
+        if event in calls and self._loop is not None:
             # The server may have ended, and every visitor with it.
             with suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(lambda: self.calls.change(self.show.settings))
+                self._loop.call_soon_threadsafe(calls[event])
 
     def _routes(self) -> FastAPI:
         app = FastAPI(title="swapcam studio", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
         _sentences(app)
         app.include_router(steering_routes(self.show, self._whole))
         app.include_router(event_routes(self.events))
-        app.include_router(people_routes(self.show, self._people, self._enrolments, self.events.tell))
+        app.include_router(people_routes(self.show, self._people, self._enrolments, self._heard))
         app.include_router(machine_routes())
         app.include_router(_preview_routes(self._peers))
         app.include_router(call_routes(self.calls))
