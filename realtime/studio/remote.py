@@ -48,7 +48,7 @@ def _file_like(value: str) -> bool:
 
 def _words(keys: Keys) -> tuple[str, ...]:
     """A place without the numbers in it, and without whose number it is."""
-    return keys[:2] if keys[:2] == ("swap", "assign") else tuple(key for key in keys if isinstance(key, str))
+    return ("swap", "assign") if keys[:2] == ("swap", "assign") else tuple(key for key in keys if isinstance(key, str))
 
 
 def _leaves(data: Any, keys: Keys = ()) -> list[tuple[Keys, Any]]:
