@@ -152,6 +152,15 @@ def test_a_visitors_link_opens_the_call_and_nothing_else(shut_one: Running) -> N
     assert shut_one.client.post("/api/settings", json={"path": ["swap", "shape"], "value": 0}).status_code == 403
 
 
+def test_an_owner_who_tries_the_visitors_link_stays_the_owner(shut_one: Running) -> None:
+    shut_one.client.get("/", params={"token": _TOKEN})
+    shut_one.client.get("/call", params={"token": shut_one.house.access.visitor})
+    assert shut_one.client.get("/api/state").status_code == 200
+    access = shut_one.house.access
+    old = {"cookie": f"{access.cookie}=a-token-of-before; {access.cookie}-call={access.visitor}"}
+    assert access.scope(access.given(old)) == "call"
+
+
 def test_no_token_is_ever_logged(shut_one: Running, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("DEBUG")
     shut_one.client.get("/", params={"token": _TOKEN})

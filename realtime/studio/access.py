@@ -88,14 +88,17 @@ class Access:
         if kind.lower() == "bearer":
             return token.strip()
         try:
-            found = SimpleCookie(headers.get("cookie", "")).get(self.cookie)
+            found = SimpleCookie(headers.get("cookie", ""))
         except CookieError:
             return ""
-        return found.value if found else ""
+        # Two names: an owner who tries the visitors' link stays the owner.
+        kept = [found[name].value for name in (self.cookie, f"{self.cookie}-call") if name in found]
+        return next((token for token in kept if self.scope(token) != "none"), kept[0] if kept else "")
 
     def baked(self, token: str) -> str:
         """The Set-Cookie header that keeps a token."""
-        return f"{self.cookie}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age=2592000" + ("; Secure" if self.secure else "")
+        name = self.cookie if self.scope(token) == "all" else f"{self.cookie}-call"
+        return f"{name}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age=2592000" + ("; Secure" if self.secure else "")
 
 
 def client_of(address: str) -> str:
