@@ -127,9 +127,9 @@ def studio(
 ) -> None:
     """Steer the loop from a page in the browser, which can be the camera too (/call), and a source for OBS (/source)."""
     with plainly():
-        from realtime.keeping import home
         from realtime.machine.home import expanded
         from realtime.spec import gather
+        from realtime.steering.keeping import home
         from realtime.studio.hosting import Wish
         from realtime.studio.hosting import host as serve
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from realtime.config import Settings
 from realtime.frame import RealtimeError
-from realtime.history import changed
+from realtime.steering.history import changed
 from realtime.studio.controls import controls
 
 _CONFIG = Path(__file__).resolve().parents[1] / "config.yaml"

@@ -6,7 +6,7 @@ import pytest
 
 from realtime.config import Settings
 from realtime.frame import RealtimeError
-from realtime.history import History, Plan, Step, changed
+from realtime.steering.history import History, Plan, Step, changed
 
 
 def _opacity(value: float, history: History | Plan) -> None:
@@ -41,7 +41,7 @@ def test_steps_are_undone_and_done_again_in_order() -> None:
 
 def test_a_slider_that_is_drawn_is_one_step(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [0.0]
-    monkeypatch.setattr("realtime.history.time.perf_counter", lambda: clock[0])
+    monkeypatch.setattr("realtime.steering.history.time.perf_counter", lambda: clock[0])
     history = History(Settings())
 
     def draw(name: str, *values: float) -> None:

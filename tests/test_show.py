@@ -31,11 +31,11 @@ from realtime.people import identities
 from realtime.people.enrol import enrol
 from realtime.portraits import portrait
 from realtime.ports import Port
-from realtime.recorder import Recorder
-from realtime.show import Show
 from realtime.sinks.monitor import Monitor, View
 from realtime.sinks.output import Nothing
 from realtime.slot import Closed
+from realtime.steering.recorder import Recorder
+from realtime.steering.show import Show
 
 _HOPPER = str(portrait("hopper"))
 _SMALL = AnimatedInput(path=_HOPPER, width=320, height=240, fps=15.0)

@@ -20,8 +20,8 @@ from studios import running
 from benchmarks.browser import browser, complaints, missing
 from realtime.config import AnimatedInput, Settings
 from realtime.portraits import portrait
-from realtime.show import Show
 from realtime.sinks.monitor import Monitor
+from realtime.steering.show import Show
 from realtime.studio.access import Access
 from realtime.studio.app import Studio
 from realtime.studio.hosting import Wish

@@ -20,8 +20,8 @@ from starlette.exceptions import HTTPException as PlainHTTPException
 from realtime.calls.calls import Calls
 from realtime.calls.routes import routes as call_routes
 from realtime.frame import RealtimeError
-from realtime.show import Show
 from realtime.sinks.monitor import Monitor
+from realtime.steering.show import Show
 from realtime.studio import state
 from realtime.studio.access import Access
 from realtime.studio.controls import controls

@@ -16,7 +16,7 @@ from pydantic import Field
 from realtime.machine import loopback
 from realtime.people import identities
 from realtime.people.identities import STATEMENT
-from realtime.show import Show
+from realtime.steering.show import Show
 from realtime.studio.enrolling import Enrolments
 from realtime.studio.people import People
 from realtime.studio.steering import Ask

@@ -22,7 +22,7 @@ from realtime.studio.access import Access, is_loopback
 from realtime.studio.certificate import own_address, own_certificate, private
 
 if TYPE_CHECKING:
-    from realtime.show import Show
+    from realtime.steering.show import Show
     from realtime.studio.app import Studio
     from realtime.studio.serving import Hosted
 
@@ -81,8 +81,8 @@ def host(settings: Settings, wish: Wish, config: Path | None, folder: Path, say:
 @contextmanager
 def opened(settings: Settings, wish: Wish, config: Path | None, folder: Path) -> Iterator[House]:
     """A studio that is ready to serve, its loop not started yet; on the way out everything closes.  Raises RealtimeError."""
-    from realtime.show import Show
     from realtime.sinks.monitor import Monitor
+    from realtime.steering.show import Show
     from realtime.studio.app import Studio
     from realtime.studio.serving import bind, check_certificate, server
 

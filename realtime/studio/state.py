@@ -7,7 +7,7 @@ from typing import Any
 
 from realtime.config import Settings
 from realtime.meter import Statistics, milliseconds
-from realtime.show import Show
+from realtime.steering.show import Show
 from realtime.studio.secrecy import hidden, scrubbed
 
 

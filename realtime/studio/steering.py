@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from realtime.people import identities
 from realtime.settings import Draft
-from realtime.show import Show
+from realtime.steering.show import Show
 from realtime.studio import state
 from realtime.studio.access import is_loopback
 from realtime.studio.remote import check_remote

@@ -7,19 +7,19 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from realtime import keeping
 from realtime.config import Settings
-from realtime.consent import agreed, photos, unassigned, without
 from realtime.frame import RealtimeError
-from realtime.history import History, Plan, Step, changed
-from realtime.listeners import Listeners
 from realtime.meter import Statistics
 from realtime.ports import OutputState
-from realtime.recorder import Recorder
-from realtime.runner import Runner, State
-from realtime.seen import FaceState, at, png, seen
 from realtime.settings import Key
 from realtime.sinks.monitor import Monitor
+from realtime.steering import keeping
+from realtime.steering.consent import agreed, photos, unassigned, without
+from realtime.steering.history import History, Plan, Step, changed
+from realtime.steering.listeners import Listeners
+from realtime.steering.recorder import Recorder
+from realtime.steering.runner import Runner, State
+from realtime.steering.seen import FaceState, at, png, seen
 from realtime.steps import unique
 
 

@@ -15,8 +15,8 @@ from realtime.equipment import Standby
 from realtime.frame import RealtimeError
 from realtime.loop import Loop
 from realtime.pipeline import StageError, attempt
-from realtime.playing import at_once, played
 from realtime.sinks.monitor import Monitor
+from realtime.steering.playing import at_once, played
 
 logger = logging.getLogger(__name__)
 

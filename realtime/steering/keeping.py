@@ -14,8 +14,8 @@ from realtime.config import Settings
 from realtime.frame import RealtimeError
 from realtime.part import Part
 from realtime.people.identities import check_name
-from realtime.revise import revised
 from realtime.settings import Draft, load
+from realtime.steering.revise import revised
 
 _NEW = "# Settings of swapcam: what differs from the defaults.  swapcam run --config FILE takes them too.\n"
 _PRESET = "# A preset of swapcam: what differs from the defaults.\n"
