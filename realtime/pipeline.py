@@ -28,7 +28,7 @@ class Pipeline:
     stages: one inner sequence per thread.  sinks: each gets a thread and a slot, so that a slow one holds nobody up;
     those with `main = True` are driven by the thread that calls run().  names: of the sinks, for figures and errors.
     Sinks may come and go while it runs, by add() and remove(); the first one stands for the loop in its figures.
-    A live source's frames may be replaced by newer ones; a file's all arrive, in order.
+    A live source's frames may be replaced by newer ones; a file's all arrive, in order.  stuck: threads that stop() could not end.
     The pipeline closes none of its parts, except a source that says nothing when the loop is to end.
     """
 
@@ -63,6 +63,7 @@ class Pipeline:
         self._cpu, self._left = {thread.name: 0.0 for thread in self._threads}, len(self._threads)
         self._lock, self._ended = threading.Lock(), threading.Event()
         self._error: Exception | None = None
+        self.stuck: tuple[str, ...] = ()
         self._quit = self._stopped = self._over = False
         self._begin = self._end = 0.0
 
@@ -86,18 +87,17 @@ class Pipeline:
         if getattr(sink, "main", False):
             raise ValueError(f"got the sink {name}, which wants the main thread, expected one that does not")
         with self._lock:
-            name = free(name, (exit.name for exit in self._exits))
-            exit = Exit(name, sink, self._whole, self._trace, failed)
+            exit = Exit(free(name, (exit.name for exit in self._exits)), sink, self._whole, self._trace, failed)
             thread = exit.thread = self._thread(exit, exit.slot)
             self._threads.append(thread)
             self._left += 1
             self._exits += (exit,)
-            self._last.outlets += (Outlet(name, exit.slot, self._trace),)
+            self._last.outlets += (Outlet(exit.name, exit.slot, self._trace),)
             if self._over or self._stopped:
                 exit.slot.close()
             if self._begin:
                 thread.start()
-        return name
+        return exit.name
 
     def remove(self, name: str) -> bool:
         """Hand a sink nothing more but the frame that already waits for it; whether its thread has ended, within a bounded time.
@@ -172,10 +172,10 @@ class Pipeline:
         for thread in started:
             thread.join(max(deadline - time.perf_counter(), 0.0))
         self._end = time.perf_counter()
-        stuck = tuple(thread.name for thread in started if thread.is_alive())
-        if stuck:
-            logger.error("These threads will not end: %s", ", ".join(stuck))
-        return stuck
+        self.stuck = tuple(thread.name for thread in started if thread.is_alive())
+        if self.stuck:
+            logger.error("These threads will not end: %s", ", ".join(self.stuck))
+        return self.stuck
 
     def work(self) -> tuple[Work, ...]:
         """What each thread of stages has done so far; cheaper than statistics(), for looking many times a second."""

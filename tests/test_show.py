@@ -508,3 +508,33 @@ def test_no_thread_stays_after_twenty_starts_and_watchers_do(make: Make) -> None
         watcher.take(1)
     with pytest.raises(Closed):
         watcher.take(1)
+
+
+def test_models_in_which_a_thread_is_stuck_are_not_used_again(make: Make, anna: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from realtime.stages.swap import Swap
+
+    monkeypatch.setattr("realtime.pipeline._PATIENCE", 0.2)
+    wanted, inside, free = threading.Event(), threading.Event(), threading.Event()
+    drawn = Swap.__call__
+
+    def hanging(self: Swap, frame: Frame) -> Frame:
+        if wanted.is_set() and not inside.is_set():
+            inside.set()
+            free.wait(60)
+        return drawn(self, frame)
+
+    monkeypatch.setattr(Swap, "__call__", hanging)
+    show = make(swap=SwapSettings(sources=(anna,)))
+    try:
+        show.start()
+        _running(show)
+        first = show._runner._standby
+        show.change(("input", "height"), 200)
+        _until(lambda: (view := show.monitor.latest) is not None and view.frame.image.shape[0] == 200)
+        assert show._runner._standby is first
+        wanted.set()
+        assert inside.wait(60)
+        show.change(("input", "height"), 240)
+        _until(lambda: show._runner._standby is not first)
+    finally:
+        free.set()

@@ -183,6 +183,20 @@ def test_no_face_and_no_source_change_nothing() -> None:
     assert swap_with(sources=())(frame_of(face_at(300))).faces[0].patch is None
 
 
+def test_who_wore_a_face_that_is_gone_is_covered_until_they_choose() -> None:
+    swap = swap_with(sources=("red",))
+    swap.cover_gone = True
+    assert worn(swap(frame_of(face_at(300))).faces[0]) == "red"
+    swap.wear({}, SwapSettings())
+    after = swap(frame_of(face_at(300)))
+    assert [(face.lost, face.patch) for face in after.faces] == [(True, None)]
+    assert [face.lost for face in swap(frame_of()).faces] == [True]
+    swap.settings = SwapSettings(enabled=False)
+    assert [face.lost for face in swap(frame_of(face_at(300))).faces] == [False]
+    swap.settings = SwapSettings()
+    assert [face.lost for face in swap(frame_of(face_at(300))).faces] == [False]
+
+
 def test_a_face_turned_away_fades_and_is_lost() -> None:
     def turned(degrees: float) -> Face:
         rotation = Rotation.from_euler("y", degrees, degrees=True).as_matrix()

@@ -151,7 +151,7 @@ class Stream:
                 self._pass_on(line, picture, since)
             except Closed:
                 pass
-            except (av.error.FFmpegError, OSError) as error:
+            except (av.error.FFmpegError, OSError, ValueError, RuntimeError) as error:
                 if line is self._line and not self._stop.is_set():
                     self._lost(_reason(error, self.place))
             finally:

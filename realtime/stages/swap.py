@@ -24,7 +24,7 @@ class Swap:
     After it a face has a patch, or is `lost` (it should have one and could not get it), or neither: it stays as it is.
     Who has worn a face is not shown bare by accident: who turns up while a wearer is lost may be that wearer and gets
     the same face; and when, with `cover_gone`, nobody is left who could be found, the whole picture counts as lost
-    until somebody is.
+    until somebody is.  Who wore a face that is there no more is lost until there is another, or the swap is turned off.
     `settings` may be replaced at any time; names in it that have no engine are refused by ValueError, for wear() brings
     engines.  `effort` may be replaced too.
     engines: one for each source, all of one kind.  default: the source where the settings name none; None: nobody is swapped then.
@@ -82,6 +82,10 @@ class Swap:
 
     def _swapped(self, frame: Frame) -> Frame:
         settings = self._settings
+        if not (settings.sources or settings.assign) and settings.enabled and self._worn:
+            # The face was taken away from under its wearer, which is nobody's wish to be seen bare.
+            self.wearing = {}
+            return replace(frame, faces=(*(replace(face, lost=True) for face in frame.faces), *self._gone(frame, settings)))
         if not settings.enabled or not (settings.sources or settings.assign):
             self._worn, self.wearing = False, {}
             return replace(frame, faces=tuple(replace(face, lost=False) for face in frame.faces))
@@ -90,11 +94,15 @@ class Swap:
         faces = tuple(self._face(frame, face, wanted.get(i), settings) for i, face in enumerate(frame.faces))
         self._worn |= any(face.patch is not None for face in faces)
         self.wearing = {face.track: wanted[i] for i, face in enumerate(faces) if i in wanted and face.track is not None}
+        return replace(frame, faces=(*faces, *self._gone(frame, settings)))
+
+    def _gone(self, frame: Frame, settings: SwapSettings) -> tuple[Face, ...]:
+        """The whole picture as one lost face where wearers can be in it and none could be found; else nothing."""
         gone = self._worn and not frame.faces and not frame.card
-        if gone and settings.on_gone != "show" and (self.cover_gone or settings.on_gone == "cover"):
-            height, width = frame.image.shape[:2]
-            faces += (Face(np.array([0, 0, width, height], np.float32), score=0.0, lost=True),)
-        return replace(frame, faces=faces)
+        if not gone or settings.on_gone == "show" or not (self.cover_gone or settings.on_gone == "cover"):
+            return ()
+        height, width = frame.image.shape[:2]
+        return (Face(np.array([0, 0, width, height], np.float32), score=0.0, lost=True),)
 
     def _choose(self, frame: Frame, settings: SwapSettings) -> dict[int, str]:
         """Source name by position in frame.faces."""

@@ -47,7 +47,7 @@ class Runner:
         self._monitor, self._offer, self._answer, self._told = monitor, offer, taken, told
         self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._changing = threading.Lock()
-        self._parts, self._standby = ExitStack(), Standby(photo_face)
+        self._parts, self._standby, self._photo_face = ExitStack(), Standby(photo_face), photo_face
         self._running: threading.Thread | None = None
         self._settings: Settings | None = None
         self._thread = threading.Thread(target=self._work, name="show", daemon=True)
@@ -240,6 +240,9 @@ class Runner:
         error = attempt(self._parts.close)
         if error is not None:
             logger.warning("%s", _sentence(error))
+        if loop.pipeline.stuck:
+            # Models are for one thread at a time, and that one may still be in them.
+            self._standby = Standby(self._photo_face)
         self._settings = None
         self._told("over")
         self._told("outputs")
