@@ -11,7 +11,7 @@ from realtime.frame import Image
 def fit(image: Image, size: tuple[int, int]) -> Image:
     """The picture scaled to fit inside `size` (width, height), black bars around it; the same array where it fits already.
 
-    image: (h, w, 3) uint8 BGR, at least 1 x 1.
+    image: (h, w, c) uint8, at least 1 x 1; with alpha the bars have none.
     """
     width, height = size
     rows, columns = image.shape[:2]
@@ -20,7 +20,7 @@ def fit(image: Image, size: tuple[int, int]) -> Image:
     scale = min(width / columns, height / rows)
     inner = max(1, min(width, round(columns * scale))), max(1, min(height, round(rows * scale)))
     small = cv2.resize(image, inner, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-    out = np.zeros((height, width, 3), np.uint8)
+    out = np.zeros((height, width, image.shape[2]), np.uint8)
     left, top = (width - inner[0]) // 2, (height - inner[1]) // 2
     out[top : top + inner[1], left : left + inner[0]] = small
     return out

@@ -388,7 +388,7 @@ def test_a_picture_that_cannot_be_brought_to_the_encoder_costs_no_file(tmp_path:
     path.write_text("old")
     recording = Recording(RecordingOutput(path=str(path), overwrite=True), 10)
     with pytest.raises(ValueError, match="shape"):
-        recording.send(Frame(np.zeros((48, 64, 4), np.uint8), 0, 0.0))
+        recording.send(Frame(np.zeros((48, 64, 5), np.uint8), 0, 0.0))
     recording.close()
     assert list(tmp_path.iterdir()) == [path]
     assert path.read_text() == "old"

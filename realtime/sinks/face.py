@@ -7,30 +7,26 @@ import re
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import av.error
 import cv2
 import numpy as np
 from av.container import OutputContainer
-from av.video.frame import VideoFrame
-from av.video.reformatter import VideoReformatter
-from av.video.stream import VideoStream
+from av.packet import Packet
 
 from realtime.config import FaceOutput
-from realtime.fit import fit
 from realtime.frame import Frame, Image, RealtimeError
 from realtime.machine.home import expanded
 from realtime.sinks.part import PartFile, leave
+from realtime.sinks.pictures import Codec, Pictures
 
 Cut = Callable[[Frame], Image]
 
 _LIST = "face.ffconcat"
 _OURS = re.compile(r"face-\d{6,}\.png|face\.ffconcat")
 _BASE = Fraction(1, 1000)
-_LIMITED = 1
-# Without exact rounding every value comes out half a step low, which tints grey.
-_EXACT = 0x10 | 0x40000  # SWS_AREA, SWS_ACCURATE_RND
 # How far colour reaches out into what cannot be seen: two pixels share one colour there, and codecs blur further.
 _REACH = 4
 
@@ -103,7 +99,7 @@ class FaceVideo:
     """VP9 with alpha in WebM, every frame at its own time; what browsers, OBS and ffmpeg (-c:v libvpx-vp9) show transparent.
 
     cut, rate: as for FacePictures.  say: takes a sentence.  The file grows as NAME.part.webm and takes its name at
-    close().  An odd side gets one more, empty line.  send() raises RealtimeError once when the disk is full, and what was
+    close().  An odd side gets one more line, a copy of the last.  send() raises RealtimeError once when the disk is full, and what was
     recorded is kept.  Raises RealtimeError at construction for a place that cannot be written.
     """
 
@@ -113,7 +109,6 @@ class FaceVideo:
         check(self._final, settings.overwrite)
         self._part: PartFile | None = PartFile(self._final)
         self._output: OutputContainer | None = None
-        self._reformatter = VideoReformatter()
         self._origin, self._last = 0.0, -1
 
     def send(self, frame: Frame) -> None:
@@ -124,9 +119,7 @@ class FaceVideo:
         if self._output is None:
             self._start(frame.time, image)
         self._last = max(self._last + 1, round((frame.time - self._origin) / _BASE))
-        picture = self._picture(image)
-        picture.pts, picture.time_base = self._last, _BASE
-        self._write(picture)
+        self._write(self._pictures.encode(_bled(image), self._last))
         if self._part.error is not None:
             self._end()
 
@@ -135,8 +128,8 @@ class FaceVideo:
         if self._part is None:
             return
         try:
-            if self._output is not None and self._stream.codec_context.is_open:
-                self._write(None)
+            if self._output is not None and self._pictures.stream.codec_context.is_open:
+                self._write(self._pictures.flush())
         finally:
             self._end()
 
@@ -144,38 +137,16 @@ class FaceVideo:
         height, width = image.shape[:2]
         if not width or not height:
             raise ValueError(f"got a frame of {width} x {height}, expected at least one pixel")
-        self._size, self._origin = (width, height), time
+        self._origin = time
         # Short clusters: what is in an open one is lost when the program dies or the disk is full.
         self._output = av.open(self._part, "w", format="webm", options={"cluster_time_limit": "500"})
         threads = str(max(1, min(4, (os.cpu_count() or 1) // 4)))
         options = {"deadline": "realtime", "cpu-used": "8", "row-mt": "1", "lag-in-frames": "0", "crf": "20", "b": "0"}
         # Alternate reference frames and alpha do not go together.
         options |= {"auto-alt-ref": "0", "g": str(max(1, round(2 * self._rate))), "threads": threads}
-        stream: VideoStream = self._output.add_stream("libvpx-vp9", rate=Fraction(self._rate).limit_denominator(1001), options=options)
-        stream.width, stream.height, stream.pix_fmt = width + width % 2, height + height % 2, "yuva420p"
-        stream.time_base = stream.codec_context.time_base = _BASE
-        self._matrix = 1 if height >= 720 else 5
-        context = stream.codec_context
-        context.color_range, context.colorspace = _LIMITED, 1 if height >= 720 else 6
-        context.color_primaries = context.color_trc = 1 if height >= 720 else 6
-        self._stream = stream
+        self._pictures = Pictures(self._output, Codec("libvpx-vp9", options, "yuva420p"), (width, height), self._rate, _BASE)
 
-    def _picture(self, image: Image) -> VideoFrame:
-        """BGRA to the encoder's YUV 4:2:0 with alpha, even sides."""
-        if image.shape[1::-1] != self._size:
-            grey = cv2.cvtColor(np.ascontiguousarray(image[..., 3]), cv2.COLOR_GRAY2BGR)
-            image = np.dstack((fit(np.ascontiguousarray(image[..., :3]), self._size), fit(np.asarray(grey, np.uint8), self._size)[..., :1]))
-        height, width = image.shape[:2]
-        image = _bled(image)
-        if height % 2 or width % 2:
-            image = np.asarray(cv2.copyMakeBorder(image, 0, height % 2, 0, width % 2, cv2.BORDER_CONSTANT), np.uint8)
-        source = VideoFrame.from_ndarray(np.ascontiguousarray(image), "bgra")
-        return self._reformatter.reformat(
-            source, format="yuva420p", dst_colorspace=self._matrix, dst_color_range=_LIMITED, interpolation=_EXACT, threads=1
-        )
-
-    def _write(self, picture: VideoFrame | None) -> None:
-        packets = self._stream.encode(picture)
+    def _write(self, packets: list[Packet[Any]]) -> None:
         if self._output is not None and packets:
             self._output.mux(packets)
 

@@ -56,12 +56,12 @@ class Pictures:
         self.stream, self._pixels, self._reformatter = stream, codec.pixels, VideoReformatter()
 
     def encode(self, image: Image, tick: int, key: bool = False) -> list[Packet[Any]]:
-        """The packets that come out when one picture goes in; key: viewers can begin with it.  Raises av.error.FFmpegError."""
+        """The packets that come out when one picture goes in, BGR or BGRA; key: viewers can begin with it.  Raises FFmpegError."""
         image = fit(image, self.size)
         height, width = image.shape[:2]
         if height % 2 or width % 2:
             image = np.asarray(cv2.copyMakeBorder(image, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE), np.uint8)
-        source = VideoFrame.from_ndarray(np.ascontiguousarray(image), "bgr24")
+        source = VideoFrame.from_ndarray(np.ascontiguousarray(image), "bgra" if image.shape[2] == 4 else "bgr24")
         picture = self._reformatter.reformat(
             source, format=self._pixels, dst_colorspace=self._matrix, dst_color_range=_LIMITED, interpolation=_EXACT, threads=1
         )
