@@ -159,6 +159,7 @@ class CallSettings(Part):
     visitors: int = Field(4, ge=0, le=32, description="So many at once")
     height: int = Field(720, ge=144, le=1080, description="Pictures are made no higher")
     fps: float = Field(30.0, ge=5, le=60, title="Frame rate", description="Pictures come no faster")
+    sources: tuple[Name, ...] = Field((), title="Faces", description="Enrolled names that visitors may wear; none: everybody enrolled")
 
 
 class Settings(Part):

@@ -239,6 +239,27 @@ def test_nobody_goes_on_wearing_who_does_not_agree_any_longer(pictures: list[Ima
 
 
 @pytest.mark.usefixtures("hopper_enrolled")
+def test_visitors_wear_only_whom_the_settings_name(pictures: list[Image]) -> None:
+    settings = [Settings()]
+
+    async def story() -> None:
+        calls, caller = Calls(lambda: settings[0]), _Caller(_Camera(pictures))
+        try:
+            await caller.call(calls, Wish("hopper", strip=_SHARE))
+            settings[0] = Settings(call=CallSettings(sources=("anna",)))
+            calls.dismiss()
+            await caller.until(lambda: len(calls) == 0)
+            offer = await _Caller(_Camera(pictures)).offer()
+            with pytest.raises(RealtimeError, match="Nobody of the name 'hopper'"):
+                await calls.answer(offer.sdp, offer.type, Wish("hopper"))
+        finally:
+            await caller.close()
+            await calls.close_all()
+
+    asyncio.run(asyncio.wait_for(story(), 90))
+
+
+@pytest.mark.usefixtures("hopper_enrolled")
 def test_bad_wishes_and_offers_are_refused_in_one_sentence_and_take_no_place(pictures: list[Image]) -> None:
     async def story(calls: Calls) -> None:
         caller = _Caller(_Camera(pictures))

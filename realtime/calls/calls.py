@@ -74,10 +74,11 @@ class Calls:
         return {name: guest.state for name, guest in self._guests.items()}
 
     def sources(self) -> list[str]:
-        """Whom a visitor may wear: everybody enrolled."""
+        """Whom a visitor may wear: who is enrolled and, where the settings name some, one of them."""
         from realtime.people import identities
 
-        return identities.names()
+        allowed = self._settings().call.sources
+        return [name for name in identities.names() if not allowed or name in allowed]
 
     async def answer(self, sdp: str, kind: str, wish: Wish) -> Answer:
         """Let a visitor in; raises FullError at the limit, and RealtimeError for a bad wish or offer."""
@@ -121,11 +122,11 @@ class Calls:
             guest.change(settings)
 
     def dismiss(self) -> None:
-        """Let everybody go who wears somebody who is not enrolled any more, and so does not agree; in the event loop."""
+        """Let everybody go who wears somebody whom visitors may not wear any more; in the event loop."""
         known = self.sources()
         for name, guest in list(self._guests.items()):
             if guest.visitor.wish.source not in (None, *known):
-                self._parting(name)("the face was deleted")
+                self._parting(name)("the face may not be worn any more")
 
     async def close(self, name: str) -> bool:
         """Let a visitor go; False where there is none of that id."""

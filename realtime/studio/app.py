@@ -103,11 +103,15 @@ class Studio:
 
     def _heard(self, event: str) -> None:
         self.events.tell(event)
-        calls = {"settings": lambda: self.calls.change(self.show.settings), "sources": self.calls.dismiss}
-        if event in calls and self._loop is not None:
+        if event in ("settings", "sources") and self._loop is not None:
             # The server may have ended, and every visitor with it.
             with suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(calls[event])
+                self._loop.call_soon_threadsafe(self._visitors)
+
+    def _visitors(self) -> None:
+        """Let visitors know what has changed for them."""
+        self.calls.change(self.show.settings)
+        self.calls.dismiss()
 
     def _routes(self) -> FastAPI:
         app = FastAPI(title="swapcam studio", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
