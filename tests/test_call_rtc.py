@@ -163,7 +163,12 @@ def _strangeness(caller: _Caller, pictures: list[Image]) -> float:
 
 
 @pytest.mark.usefixtures("hopper_enrolled")
-def test_a_visitor_gets_the_swapped_picture_back_and_changes_the_face_in_the_call(pictures: list[Image]) -> None:
+def test_a_visitor_gets_the_swapped_picture_back_and_changes_the_face_in_the_call(
+    pictures: list[Image], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Pictures are compared with those that were sent, so none may shrink because the machine is busy.
+    monkeypatch.setattr("realtime.calls.congestion.Congestion.see", lambda *_: False)
+
     async def story(calls: Calls) -> None:
         caller = _Caller(_Camera(pictures))
         name = await caller.call(calls, Wish("hopper", strip=_SHARE))
@@ -292,9 +297,12 @@ def test_two_visitors_are_served_alike_and_one_gone_silent_is_let_go(pictures: l
         for caller in callers:
             await caller.until(lambda caller=caller: len(caller.back) > 5)  # type: ignore[misc]
         before = [len(caller.trips) for caller in callers]
-        await asyncio.sleep(4)
-        counts = [len(caller.trips) - count for caller, count in zip(callers, before, strict=True)]
-        assert min(counts) > 0.6 * max(counts), counts
+
+        def counts() -> list[int]:
+            return [len(caller.trips) - count for caller, count in zip(callers, before, strict=True)]
+
+        await callers[0].until(lambda: sum(counts()) >= 50)
+        assert min(counts()) > 0.6 * max(counts()), counts()
         # A tab that is closed says nothing any more, and says no good-bye either.
         callers[0].camera.stop()
         await callers[1].until(lambda: len(calls) == 1)
