@@ -55,6 +55,9 @@ def test_a_server_receives_h264_with_steady_times(kind: str, serve: Callable[[st
             times.append(float(packet.pts * picture.time_base))
             keys += [times[-1]] if packet.is_keyframe else []
             numbers += [number(frame.to_ndarray(format="bgr24")[60:120, 100:220]) for frame in packet.decode()]
+    # Until the first report of the sender's clock comes, a receiver of RTP takes the moments of arrival for times.
+    guessed = 3 if kind == "rtsp" else 0
+    times, numbers, keys = times[guessed:], numbers[guessed:], [key for key in keys if key >= times[guessed]]
     steps = np.diff(times)
     assert len(times) > 30
     # A tick of Matroska and of FLV is a millisecond; a picture that was dropped on a busy machine leaves whole steps.
