@@ -64,7 +64,7 @@ class Room:
         listener = bind("127.0.0.1", self.port)
         self.port = listener.getsockname()[1]
         self.studio = Studio(self.show, self.monitor, Access(None, self.port, True, False), self.show.folder)
-        self._server = server(self.studio.app, self.studio.end)
+        self._server = server(self.studio.app, self.studio.begin, self.studio.end)
         self._thread = threading.Thread(target=lambda: asyncio.run(self._server.serve([listener])), daemon=True)
         self._thread.start()
 
@@ -285,7 +285,11 @@ def test_a_page_elsewhere_is_shown_and_its_key_told_to_nobody(room: Room, driver
         until(lambda: uncovered(driver))
         address = f"http://127.0.0.1:{elsewhere.server_port}/chat?key=secret"
         try:
+            driver.execute_script("window.before = true")
             room.show.change(["overlay", "pages"], [{"path": address, "x": 0.5, "y": 0.0, "width": 0.5, "height": 0.5}])
+            # The page comes again with leave to frame that address; a screenshot begun before would never be answered.
+            until(lambda: driver.execute_script("return !window.before && document.querySelector('iframe') !== null"))
+            until(lambda: uncovered(driver))
             until(lambda: (seen(driver)[100:300, 700:1200] == (0, 200, 0, 255)).all())
             page = driver.execute_script("return document.documentElement.outerHTML")
             state = driver.execute_async_script("fetch('/api/state').then((answer) => answer.text()).then(arguments[0])")
