@@ -91,7 +91,7 @@ def test_pictures_shrink_and_the_delay_does_not_grow(narrow: str, pictures: list
             offer = await inside.run(guest.offer())
             answer = await calls.answer(offer.sdp, offer.type, Wish("hopper", strip=_SHARE))
             await inside.run(guest.accept(answer))
-            end = time.perf_counter() + 60
+            end = time.perf_counter() + 200
             while time.perf_counter() < end and not _settled(guest, calls):
                 await asyncio.sleep(0.25)
             trips, state = guest.trips[-40:], next(iter(calls.states().values()))
@@ -107,7 +107,7 @@ def test_pictures_shrink_and_the_delay_does_not_grow(narrow: str, pictures: list
             await calls.close_all()
 
     try:
-        asyncio.run(asyncio.wait_for(story(), 110))
+        asyncio.run(asyncio.wait_for(story(), 260))
     finally:
         inside.close()
 
