@@ -232,7 +232,7 @@ def test_a_full_disk_leaves_the_old_file_and_no_rest(home: Path, monkeypatch: py
     def full(number: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("realtime.people.identities.os.fsync", full)
+    monkeypatch.setattr("os.fsync", full)
     with pytest.raises(RealtimeError, match=r"cannot be stored.*No space left"):
         save(_identity(seed=2), overwrite=True)
     monkeypatch.undo()

@@ -161,7 +161,7 @@ def test_a_file_that_cannot_be_written_stays_whole(tmp_path: Path, monkeypatch: 
     def full(number: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("realtime.steering.keeping.os.fsync", full)
+    monkeypatch.setattr("os.fsync", full)
     with pytest.raises(RealtimeError, match=r"mine\.yaml cannot be written: No space left on device\."):
         keeping.save(path, _change(before, swap__light=0.1), before)
     assert path.read_text(encoding="utf-8") == _BY_HAND

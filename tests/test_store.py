@@ -545,7 +545,7 @@ def test_a_list_that_breaks_while_it_is_written_is_the_old_one(folder: Path, mon
     def fail(*arguments: object, **more: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(ledger.json, "dump", fail)
+    monkeypatch.setattr("os.fsync", fail)
     with pytest.raises(NetworkError, match="cannot be written: No space left"), ledger.changing() as book:
         book.entries.clear()
     assert (folder / "swapcam.json").read_text() == before

@@ -6,7 +6,6 @@ import hashlib
 import json
 import logging
 import os
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -16,6 +15,7 @@ from typing import IO, Any
 
 from models import folders
 from models.network import NetworkError
+from models.whole import replacing
 
 VERSION = 1
 _LIST = "swapcam.json"
@@ -177,18 +177,9 @@ def _write(path: Path, ledger: Ledger) -> None:
         "accepted": dict(sorted(ledger.accepted.items())),
         "files": dict(sorted(ledger.files.items())),
     }
-    number, temporary = tempfile.mkstemp(prefix=".", suffix=".part", dir=path.parent)
-    try:
-        with os.fdopen(number, "w", encoding="utf-8") as file:
-            json.dump(stored, file, indent=1, ensure_ascii=False)
-            file.flush()
-            os.fsync(file.fileno())
-        # Nothing in it is private, and others may share the folder.
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    # Nothing in it is private, and others may share the folder.
+    with replacing(path, 0o644) as file:
+        file.write(json.dumps(stored, indent=1, ensure_ascii=False).encode())
 
 
 __all__ = ["Entry", "Ledger", "changing", "folder", "home", "load", "locked"]

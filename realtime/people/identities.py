@@ -5,8 +5,6 @@ from __future__ import annotations
 import difflib
 import io
 import json
-import os
-import tempfile
 import unicodedata
 import zipfile
 import zlib
@@ -18,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from models import folders
+from models.whole import replacing
 from realtime.frame import RealtimeError
 
 if TYPE_CHECKING:
@@ -129,25 +128,12 @@ def save(identity: Identity, overwrite: bool = False) -> Path:
         arrays |= {f"portrait_{number}_image": portrait.image, f"portrait_{number}_landmarks": portrait.landmarks}
     np.savez_compressed(data, facts=np.array(json.dumps(facts, ensure_ascii=False)), **arrays)
     try:
-        _write(path, data.getvalue())
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as file:
+            file.write(data.getvalue())
     except OSError as error:
         raise RealtimeError(f"{name} cannot be stored in {path.parent}: {error.strerror or error}.") from error
     return path
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Put a file in place in one step; mkstemp lets only the owner read it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    number, temporary = tempfile.mkstemp(prefix=".", suffix=".part", dir=path.parent)
-    try:
-        with os.fdopen(number, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def load(name: str) -> Identity:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import errno
-import os
 import stat
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from models import folders
+from models.whole import replacing
 from realtime.config import Settings
 from realtime.frame import RealtimeError
 from realtime.part import Part
 from realtime.people.identities import check_name
 from realtime.settings import Draft, load
+from realtime.stages.overlay import label_off
 from realtime.steering.revise import revised
 
 _NEW = "# Settings of swapcam: what differs from the defaults.  swapcam run --config FILE takes them too.\n"
@@ -22,7 +22,6 @@ _PRESET = "# A preset of swapcam: what differs from the defaults.\n"
 _APART = ("input", "outputs", "audio", "call")
 """Of this machine and this occasion, not of how a face looks."""
 _ENDING = ".yaml"
-_NO_LABEL = ("", "none")
 
 
 def home() -> Path:
@@ -86,7 +85,7 @@ def preset(name: str, settings: Settings) -> Settings:
     sources = kept.swap.sources or settings.swap.sources
     stays = {"assign": settings.swap.assign, "sources": sources, "enabled": settings.swap.enabled}
     update["swap"] = kept.swap.model_copy(update=stays)
-    if kept.overlay.label.strip().lower() in _NO_LABEL:
+    if label_off(kept.overlay):
         update["overlay"] = kept.overlay.model_copy(update={"label": settings.overlay.label})
     return kept.model_copy(update=update)
 
@@ -155,20 +154,10 @@ def _write(path: Path, text: str, now: Settings, target: Settings) -> None:
         if path.exists() and not path.stat().st_mode & stat.S_IWUSR:
             # It could be replaced all the same, against the wish of whoever protected it.
             raise PermissionError(errno.EACCES, "it is write-protected")
-        number, name = tempfile.mkstemp(prefix=".", suffix=".part", dir=path.parent)
-        temporary = Path(name)
-        try:
-            with os.fdopen(number, "w", encoding="utf-8", newline=ending) as file:
-                file.write(new)
-                file.flush()
-                os.fsync(file.fileno())
-            _check(temporary, path, target)
-            if path.exists():
-                temporary.chmod(path.stat().st_mode & 0o777)
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+        with replacing(path, path.stat().st_mode & 0o777 if path.exists() else 0o600) as file:
+            file.write(new.replace("\n", ending).encode())
+            file.flush()
+            _check(Path(file.name), path, target)
     except OSError as error:
         raise RealtimeError(f"{path} cannot be written: {error.strerror or error}.") from error
     except ValueError as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import os
 import socket
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from models import folders
+from models.whole import replacing
 from realtime.frame import RealtimeError
 
 if TYPE_CHECKING:
@@ -42,8 +42,7 @@ def own_certificate(host: str) -> tuple[Path, Path]:
 def private(path: Path, data: bytes) -> None:
     """Write a file that only its owner may read; raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+    with replacing(path) as file:
         file.write(data)
 
 

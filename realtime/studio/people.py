@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -28,7 +29,7 @@ class People:
     """Reads each stored identity once, and again when its file has changed; safe from any thread."""
 
     def __init__(self) -> None:
-        self._known: dict[str, _Known] = {}
+        self._known: dict[Path, _Known] = {}
         self._lock = threading.Lock()
 
     def list(self, settings: Settings) -> list[dict[str, Any]]:
@@ -55,15 +56,14 @@ class People:
         return self._read(name).thumbnail
 
     def _read(self, name: str) -> _Known:
-        name = identities.check_name(name)
-        path = identities.folder() / f"{name}.npz"
+        path = identities.place(name)
         stamp = path.stat().st_mtime_ns if path.is_file() else 0
         with self._lock:
-            known = self._known.get(name)
+            known = self._known.get(path)
             if known is None or known.stamp != stamp:
                 found = identities.load(name)
                 agreed = found.consent.date[:10] if found.consent else None
-                known = self._known[name] = _Known(stamp, agreed, len(found.photos), jpeg(_portrait(found)))
+                known = self._known[path] = _Known(stamp, agreed, len(found.photos), jpeg(_portrait(found)))
             return known
 
 
