@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
-from aiortc.exceptions import InvalidAccessError, InvalidStateError, OperationError
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from aiortc.rtcrtpsender import RTT_ALPHA
 from aiortc.rtp import (
@@ -25,6 +24,7 @@ from aiortc.rtp import (
 )
 
 from realtime.calls.assembly import Assembly
+from realtime.calls.offers import UNFIT, UNREADABLE, crowded, media, prefer
 from realtime.frame import RealtimeError
 from realtime.sinks.packets import Codec
 
@@ -34,9 +34,6 @@ logger = logging.getLogger(__name__)
 _WAITING = 2
 # More pictures than these in front of the decoder would only grow old there, without end.
 _DECODING = 15
-_CODECS = ("video/H264", "video/VP8")
-_CANDIDATES = 60
-_REFUSALS = (InvalidAccessError, InvalidStateError, OperationError)
 
 
 class Outgoing(MediaStreamTrack):
@@ -105,12 +102,10 @@ class Link:
 
     async def answer(self, sdp: str, kind: str) -> tuple[str, str]:
         """Take the browser's offer; the answer's (sdp, type).  Raises RealtimeError for an offer that is none."""
-        if kind != "offer" or not _modest(sdp):
+        if kind != "offer" or media(sdp) not in (["video"], ["application", "video"]) or crowded(sdp):
             raise RealtimeError("The browser's offer has to have one video and no sound; reload the page.")
-        # Before the offer is read: what both know is put in this order then.
-        known = RTCRtpSender.getCapabilities("video").codecs
         video = self._peer.addTransceiver(self._track, "sendrecv")
-        video.setCodecPreferences([codec for name in (*_CODECS, "video/rtx") for codec in known if codec.mimeType == name])
+        prefer(video, "h264", "vp8")
         self._listen(video.sender)
         self._prompt(video.receiver)
         self._peer.on("connectionstatechange", self._changed)
@@ -120,7 +115,7 @@ class Link:
         try:
             await self._peer.setRemoteDescription(RTCSessionDescription(sdp, kind))
             await self._peer.setLocalDescription(await self._peer.createAnswer())
-        except (ValueError, KeyError, IndexError, TypeError, AttributeError, AssertionError, *_REFUSALS) as error:
+        except (*UNREADABLE, *UNFIT) as error:
             raise RealtimeError("The browser's offer cannot be read, or it has no video in H.264 or VP8; reload the page.") from error
         local = self._peer.localDescription
         self.codec = "h264" if _first(local.sdp) == "H264" else "vp8"
@@ -202,12 +197,6 @@ class Link:
         if hasattr(receiver, "_RTCRtpReceiver__jitter_buffer"):
             waiting = receiver._RTCRtpReceiver__decoder_queue
             receiver._RTCRtpReceiver__jitter_buffer = Assembly(behind=lambda: waiting.qsize() > _DECODING)
-
-
-def _modest(sdp: str) -> bool:
-    """Whether an offer has one video, at most one data channel, and nothing else: what nobody reads piles up in memory."""
-    kinds = sorted(line[2:].split(" ")[0] for line in sdp.splitlines() if line.startswith("m="))
-    return kinds in (["video"], ["application", "video"]) and sdp.count("a=candidate") <= _CANDIDATES
 
 
 def _first(sdp: str) -> str:

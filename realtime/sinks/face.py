@@ -19,7 +19,7 @@ from av.packet import Packet
 from realtime.config import FaceOutput
 from realtime.frame import Frame, Image, RealtimeError
 from realtime.machine.home import expanded
-from realtime.sinks.part import PartFile, leave
+from realtime.sinks.part import PartFile, conclude
 from realtime.sinks.pictures import Codec, Pictures
 
 Cut = Callable[[Frame], Image]
@@ -159,14 +159,7 @@ class FaceVideo:
             if output is not None:
                 output.close()
         finally:
-            if part.error is not None:
-                leave(part, part.error)
-            elif self._last < 0:
-                part.remove()
-            else:
-                path = part.finish(self._settings.overwrite)
-                if path != self._final:
-                    self._say(f"{self._final} has appeared in the meantime; the face is in {path}.")
+            conclude(part, self._last >= 0, self._settings.overwrite, self._say, "the face is in")
 
 
 def check(path: Path, overwrite: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import av
@@ -100,6 +101,19 @@ def playable(path: Path) -> float:
     except (av.error.FFmpegError, OSError):
         return newest
     return newest
+
+
+def conclude(part: PartFile, written: bool, overwrite: bool, say: Callable[[str], None], what: str) -> None:
+    """Name the file of a film that has ended, or remove one without pictures; raises RealtimeError where it could not be written on.
+
+    say: told where the file is when its name was taken meanwhile, `what` before that place.
+    """
+    if part.error is not None:
+        leave(part, part.error)
+    elif not written:
+        part.remove()
+    elif (path := part.finish(overwrite)) != part.final:
+        say(f"{part.final} has appeared in the meantime; {what} {path}.")
 
 
 def leave(part: PartFile, error: OSError) -> None:

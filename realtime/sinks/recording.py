@@ -20,7 +20,7 @@ from realtime.frame import Frame, RealtimeError
 from realtime.machine.home import expanded
 from realtime.machine.latency import Latency
 from realtime.sinks.audio import Sound
-from realtime.sinks.part import PartFile, leave
+from realtime.sinks.part import PartFile, conclude
 from realtime.sinks.pictures import Codec, Pictures
 from realtime.sinks.voice import Hearing, Voice
 
@@ -189,16 +189,7 @@ class Recording:
         finally:
             if self._sound is not None:
                 self._sound.close()
-            if part.error is not None:
-                leave(part, part.error)
-            elif self._written:
-                self._tell(part.finish(self._settings.overwrite))
-            else:
-                part.remove()
-
-    def _tell(self, path: Path) -> None:
-        if path != self._final:
-            self._say(f"{self._final} has appeared in the meantime; the recording is {path}.")
+            conclude(part, self._written, self._settings.overwrite, self._say, "the recording is")
 
 
 def check(path: Path, overwrite: bool, clip: str | Path | None) -> None:

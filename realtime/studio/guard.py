@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from starlette.exceptions import HTTPException
 
 from realtime.studio.access import Access, client_of, is_loopback
+from realtime.studio.policy import policy
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -31,12 +32,8 @@ _TYPES = ("application/json", "image/jpeg", "image/png", "image/webp")
 _PHOTOS = re.compile(r"^/api/enrolments/[^/]+/photos$")
 # Of what a visitor's token opens, the pictures and scripts are the same for everybody.
 _VISITORS = re.compile(r"^/(call|static/[^/]+|api/call(/[^/]+)?)$")
-_CONTENT = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self' blob: mediastream:; "
-    "connect-src 'self'; font-src 'self'; frame-src 'self'; frame-ancestors 'self'; base-uri 'none'; form-action 'self'"
-)
 _HEADERS = {
-    "content-security-policy": _CONTENT,
+    "content-security-policy": policy(),
     "x-content-type-options": "nosniff",
     "x-frame-options": "SAMEORIGIN",
     "referrer-policy": "no-referrer",

@@ -17,6 +17,7 @@ from fastapi.responses import RedirectResponse, Response
 from realtime.machine.home import expanded
 from realtime.studio.endless import Endless
 from realtime.studio.pictures import Pictures, Side, Viewing
+from realtime.studio.policy import policy
 
 _TYPES = {".js": "text/javascript", ".svg": "image/svg+xml", ".webmanifest": "application/manifest+json", ".woff2": "font/woff2"}
 _BOUNDARY = "swapcam-frame"
@@ -75,7 +76,7 @@ def page_routes(pages: Callable[[], tuple[str, ...]], pictures: Pictures) -> API
     async def source(request: Request) -> Response:
         # The pages that it puts over the picture may come from anywhere.
         answer = file(request, "source.html")
-        answer.headers["content-security-policy"] = _framing(pages())
+        answer.headers["content-security-policy"] = policy(sorted({_origin(page) for page in pages()} - {""}))
         return answer
 
     @router.get("/static/{name}")
@@ -118,14 +119,6 @@ def _overlay(pages: tuple[str, ...], number: int) -> Response:
         raise HTTPException(404, f"The overlay page {path.name} is larger than {_LARGEST_PAGE >> 20} MB.")
     kind = "image/svg+xml" if path.suffix.lower() == ".svg" else "text/html; charset=utf-8"
     return Response(data, media_type=kind, headers={"content-security-policy": _SANDBOX})
-
-
-def _framing(pages: tuple[str, ...]) -> str:
-    allowed = sorted({_origin(page) for page in pages} - {""})
-    return (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self' blob: mediastream:; "
-        f"connect-src 'self'; frame-src {' '.join([chr(39) + 'self' + chr(39), *allowed])}; frame-ancestors 'self'; base-uri 'none'"
-    )
 
 
 def _origin(address: str) -> str:

@@ -9,11 +9,11 @@ import time
 from typing import Any
 
 from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
-from aiortc.exceptions import InvalidAccessError, InvalidStateError, OperationError
 from aiortc.mediastreams import MediaStreamError
 from av.packet import Packet
 from fastapi import HTTPException
 
+from realtime.calls.offers import UNFIT, UNREADABLE, crowded, media, prefer
 from realtime.sinks.packets import Codec, Encoder
 from realtime.studio.pacing import Pacing
 from realtime.studio.pictures import Pictures, Side, Viewing
@@ -23,7 +23,6 @@ logger = logging.getLogger(__name__)
 _PEERS = 12
 _PATIENCE = 20.0
 _LOOK = 1.0
-_CANDIDATES = 60
 
 
 class Track(MediaStreamTrack):
@@ -76,10 +75,9 @@ class Peers:
         """
         if len(self._peers) >= self._limit:
             raise HTTPException(503, f"{self._limit} pages watch already; close one of them.", {"retry-after": "5"})
-        if sdp.count("a=candidate") > _CANDIDATES:
+        if crowded(sdp):
             raise HTTPException(422, "The offer names more ways to be reached than a browser has.")
-        if [line for line in sdp.splitlines() if line.startswith("m=") and not line.startswith("m=video ")] or sdp.count("\nm=") > 1:
-            # Whatever else is sent would be decoded and, as nobody takes it, kept.
+        if media(sdp) not in ([], ["video"]):
             raise HTTPException(422, "The offer does not go with what is sent here: one video track to receive.")
         peer, name = RTCPeerConnection(RTCConfiguration(iceServers=[])), secrets.token_urlsafe(12)
         self._peers[name] = peer
@@ -89,11 +87,11 @@ class Peers:
         except HTTPException:
             await self.close(name)
             raise
-        except (ValueError, KeyError, IndexError, TypeError, AttributeError, AssertionError, OSError) as error:
+        except (*UNREADABLE, OSError) as error:
             await self.close(name)
             logger.debug("An offer was refused: %s", error)
             raise HTTPException(422, "The offer cannot be read; it should be what createOffer() gives.") from None
-        except (InvalidStateError, InvalidAccessError, OperationError):
+        except UNFIT:
             await self.close(name)
             raise HTTPException(422, "The offer does not go with what is sent here: one video track to receive.") from None
         if not near:
@@ -129,10 +127,9 @@ class Peers:
     async def _accept(self, peer: RTCPeerConnection, sdp: str, side: Side, height: int) -> tuple[RTCRtpSender, Viewing, Encoder]:
         codec = _codec(sdp)
         encoder, viewing = Encoder(codec), self._pictures.open(side, height)
-        # Before the offer is looked at: aiortc chooses the codecs while it does that.
         track = Track(viewing, encoder)
         video = peer.addTransceiver(track, "sendonly")
-        video.setCodecPreferences([one for one in RTCRtpSender.getCapabilities("video").codecs if one.name.lower() in (codec, "rtx")])
+        prefer(video, codec)
         _on_keyframe(video.sender, track)
         await peer.setRemoteDescription(RTCSessionDescription(sdp, "offer"))
         await peer.setLocalDescription(await peer.createAnswer())
