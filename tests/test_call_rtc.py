@@ -129,8 +129,12 @@ class _Caller:
             if fits(_strangeness(picture, pictures)):
                 return picture
             # A busy machine's pictures come late, and the first ones after a change are coarse.
-            count = len(self.trips)
-            await self.until(lambda: len(self.trips) > count + 5)
+            await self.more(5)
+
+    async def more(self, count: int) -> None:
+        """Wait for so many more pictures with their time code."""
+        before = len(self.trips)
+        await self.until(lambda: len(self.trips) >= before + count)
 
     async def close(self) -> None:
         if self._task is not None:
