@@ -47,13 +47,14 @@ def write_set(folder: Path, people: int = 4, photos_each: int = 3, seed: int = 0
     half = count // 2 + 1
     for number, rows in enumerate((np.arange(half), np.arange(half, count))):
         part = {"crop": crops[rows], "landmarks": landmarks[rows], "zone": zone[rows], "person": person[rows]}
-        shards.write(folder / "photos" / f"{number:04d}", part, {"seed": seed})
+        shards.write(folder / "photos" / f"{number:04d}", part, {"seed": seed, "counts": {"kept": len(rows)}, "items": []})
     source = np.repeat(np.arange(count, dtype=np.int32), 3)
     target = source.copy()
     target[1::3] = source[1::3] // photos_each * photos_each + (source[1::3] + 1) % photos_each
     target[2::3] = (source[2::3] + photos_each) % count
     covers = [cv2.GaussianBlur((shown != OUTSIDE) * np.uint8(255), (0, 0), 1.5) for shown in zone]
     guide = np.stack([np.dstack([crops[a], covers[b]]) for a, b in zip(source, target, strict=True)])
-    drawn_from = {"photos": (2, shards.fingerprint(folder / "photos"))}
-    shards.write(folder / "pairs" / "0000", {"source": source, "target": target, "guide": guide}, drawn_from)
+    drawn_from = (2, shards.fingerprint(folder / "photos"))
+    about = {"counts": {"kept": len(source)}, "sources": list(range(count)), "photos": drawn_from}
+    shards.write(folder / "pairs" / "0000", {"source": source, "target": target, "guide": guide}, about)
     return folder

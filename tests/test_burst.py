@@ -18,12 +18,12 @@ from sets import write_set
 
 torch = pytest.importorskip("torch", reason="training needs the extra train")
 
-from models.training import burst, checkpoint, dlib_file, pack, unpack  # noqa: E402  after the skip
+from models.training import burst, checkpoint, dlib_file, kept, pack, unpack  # noqa: E402  after the skip
 from models.training import run as loop  # noqa: E402
 from models.training.batches import Batches, Kinds  # noqa: E402
 from models.training.burst import Resident  # noqa: E402
 from models.training.data import shards  # noqa: E402  after the skip
-from models.training.distil import DESCRIPTIONS  # noqa: E402
+from models.training.distil import TEACHER, describe  # noqa: E402
 from models.training.judges import ENCODER, open_judges, save_encoder  # noqa: E402
 from models.training.networks import IdentityEncoder  # noqa: E402
 from models.training.settings import Phase, Shares, TrainSettings  # noqa: E402
@@ -45,7 +45,8 @@ def one_thread() -> None:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A set with an untaught, small encoder, and what a teacher might have said of it."""
     folder = write_set(tmp_path_factory.mktemp("set"), people=6)
-    np.save(folder / DESCRIPTIONS, np.random.default_rng(0).normal(size=(18, 128)).astype(np.float32))
+    said = np.random.default_rng(0).normal(size=(18, 128)).astype(np.float32)
+    kept.write(folder / TEACHER, said, {"photos": shards.fingerprint(folder / "photos")})
     torch.manual_seed(2)
     save_encoder(folder / ENCODER, IdentityEncoder())
     return folder
@@ -115,7 +116,7 @@ def test_packed_judges_say_what_the_judges_said(folder: Path, packed: Path) -> N
     with torch.no_grad():
         torch.testing.assert_close(found.judges.teacher(crops), teacher(crops), rtol=0.02, atol=0.02 * float(teacher(crops).abs().max()))
         torch.testing.assert_close(found.judges.encoder(small), known.encoder(small), atol=0.01, rtol=0)
-    descriptions = torch.from_numpy(np.load(folder / DESCRIPTIONS))
+    descriptions = torch.from_numpy(describe(folder))
     assert found.judges.wanted is not None
     assert found.judges.mean is not None
     torch.testing.assert_close(found.judges.mean, descriptions.mean(dim=0))

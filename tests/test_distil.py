@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch", reason="training needs the extra train")
 from models.training import checkpoint, kept  # noqa: E402  after the skip
 from models.training import distil as lesson  # noqa: E402
 from models.training.data import shards  # noqa: E402  after the skip
-from models.training.distil import DESCRIPTIONS, TEACHER, UNFINISHED, centred, describe, distil, unfinished  # noqa: E402
+from models.training.distil import TEACHER, UNFINISHED, centred, describe, distil, unfinished  # noqa: E402
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -27,7 +27,7 @@ def folder(tmp_path: Path) -> Path:
     folder = write_set(tmp_path / "set", people=6, photos_each=2)
     photos = shards.open_rows(folder / "photos", shards.PHOTOS)
     colours = photos.take("crop", np.arange(12)).reshape(12, -1, 128, 3).mean(axis=(1, 2)).astype(np.float32) / 255
-    np.save(folder / DESCRIPTIONS, np.pad(colours, ((0, 0), (0, 125))))
+    kept.write(folder / TEACHER, np.pad(colours, ((0, 0), (0, 125))), {"photos": shards.fingerprint(folder / "photos")})
     return folder
 
 
@@ -122,7 +122,8 @@ def counting(monkeypatch: pytest.MonkeyPatch) -> type[_Untrained]:
 
 def test_what_the_teacher_said_of_other_photos_is_not_taken(folder: Path, tmp_path: Path, counting: type[_Untrained]) -> None:
     assert describe(folder).any()
-    (folder / DESCRIPTIONS).unlink()
+    assert counting.seen == 0
+    (folder / TEACHER).unlink()
     for _ in range(2):
         assert describe(folder).shape == (12, 128)
         assert counting.seen == 12
@@ -132,14 +133,17 @@ def test_what_the_teacher_said_of_other_photos_is_not_taken(folder: Path, tmp_pa
     assert counting.seen == 24
 
 
-@pytest.mark.parametrize("name", [DESCRIPTIONS, TEACHER])
+def test_what_does_not_say_of_which_photos_it_is_is_made_anew(folder: Path, counting: type[_Untrained]) -> None:
+    kept.write(folder / TEACHER, np.ones((12, 128), np.float32), {})
+    assert not describe(folder).any()
+    assert counting.seen == 12
+
+
 @pytest.mark.parametrize("content", [b"", b"\x93NUMPY", b"garbage garbage", b"PK\x03\x04garbage", b"cut"])
-def test_a_damaged_file_of_the_teachers_is_made_anew(name: str, content: bytes, folder: Path, counting: type[_Untrained]) -> None:
+def test_a_damaged_file_of_the_teachers_is_made_anew(content: bytes, folder: Path, counting: type[_Untrained]) -> None:
     if content == b"cut":
-        kept.write(folder / TEACHER, np.ones((12, 128), np.float32), {})
-        content = (folder / name).read_bytes()[:-300]
-        (folder / TEACHER).unlink()
-    (folder / name).write_bytes(content)
+        content = (folder / TEACHER).read_bytes()[:-300]
+    (folder / TEACHER).write_bytes(content)
     describe(folder)
     assert counting.seen == 12
     describe(folder)

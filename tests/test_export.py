@@ -64,11 +64,13 @@ def _generator(widths: tuple[int, ...] = _WIDTHS, seed: int = 0) -> Any:
 def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A run's folder and an encoder's file."""
     folder = tmp_path_factory.mktemp("run")
-    whole = {"architecture": {"widths": list(_WIDTHS)}, "step": 1234, "average": _generator().state_dict()}
-    # What is trained is not what is exported.
-    checkpoint.save(folder / "checkpoint.pt", {**whole, "generator": _generator(seed=5).state_dict()})
     torch.manual_seed(1)
-    torch.save(_restless(IdentityEncoder(), 1).state_dict(), folder / "encoder.pt")
+    encoder = _restless(IdentityEncoder(), 1)
+    torch.save(encoder.state_dict(), folder / "encoder.pt")
+    about = {"architecture": {"widths": list(_WIDTHS)}, "set": {"photos": 3, "encoder": checksum(encoder)}, "step": 1234}
+    # What is trained is not what is exported.
+    networks = {"average": _generator().state_dict(), "generator": _generator(seed=5).state_dict()}
+    checkpoint.save(folder / "checkpoint.pt", {**about, **networks})
     return folder, folder / "encoder.pt"
 
 
@@ -244,12 +246,13 @@ def test_where_one_file_cannot_be_placed_the_other_is_put_back(tmp_path: Path) -
 def test_a_generator_goes_with_the_encoder_it_was_trained_with_alone(trained: tuple[Path, Path], tmp_path: Path) -> None:
     run_folder, encoder = trained
     state = checkpoint.read(run_folder / "checkpoint.pt")
-    known = checksum(load_encoder(encoder))
-    checkpoint.save(tmp_path / "right.pt", {**state, "set": {"photos": 3, "encoder": known}})
-    checkpoint.save(tmp_path / "wrong.pt", {**state, "set": {"photos": 3, "encoder": known ^ 1}})
-    assert export(tmp_path / "right.pt", encoder, tmp_path / "out", {}).step == 1234
+    assert export(run_folder, encoder, tmp_path / "out", {}).step == 1234
+    checkpoint.save(tmp_path / "wrong.pt", {**state, "set": {"photos": 3, "encoder": state["set"]["encoder"] ^ 1}})
     with pytest.raises(ValueError, match=r"wrong\.pt was trained with another encoder; put back the one of that run"):
         export(tmp_path / "wrong.pt", encoder, tmp_path / "none", {})
+    checkpoint.save(tmp_path / "silent.pt", {name: value for name, value in state.items() if name != "set"})
+    with pytest.raises(ValueError, match=r"silent\.pt: got a checkpoint that does not say its photos and its encoder"):
+        export(tmp_path / "silent.pt", encoder, tmp_path / "none", {})
     assert not (tmp_path / "none").exists()
 
 
@@ -274,7 +277,9 @@ def test_eight_bits_stay_near_where_they_were_calibrated(
     for name in ("_FACES", "_CALIBRATING"):
         monkeypatch.setattr(exporting, name, 6)
     wide, folder = _generator((32, 32)), write_set(tmp_path / "set")
-    checkpoint.save(tmp_path / "wide.pt", {"architecture": {"widths": [32, 32]}, "step": 1, "average": wide.state_dict()})
+    known = {"photos": 3, "encoder": checksum(load_encoder(trained[1]))}
+    about = {"architecture": {"widths": [32, 32]}, "set": known, "step": 1}
+    checkpoint.save(tmp_path / "wide.pt", {**about, "average": wide.state_dict()})
     report = export(tmp_path / "wide.pt", trained[1], tmp_path / "out", {}, "int8", folder)
     half = export(tmp_path / "wide.pt", trained[1], tmp_path / "half", {})
     assert report.generator.size < half.generator.size

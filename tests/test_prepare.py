@@ -219,7 +219,7 @@ def test_a_worker_that_dies_is_told(tmp_path: Path) -> None:
 
 def test_a_set_that_does_not_say_what_is_in_it_is_not_added_to(tmp_path: Path, data: Path) -> None:
     shards.write(tmp_path / "photos" / "0000", {"person": np.zeros(3, np.int32)}, {})
-    with pytest.raises(NetworkError, match="prepare others into another folder"):
+    with pytest.raises(ValueError, match=r"0000: broken shard, got no items in shard\.json; delete the folder and prepare again"):
         prepare.photos(tmp_path, find(data).items)
 
 

@@ -22,6 +22,7 @@ from typer.testing import CliRunner
 
 from models.detector import Detector
 from models.landmarks import Landmarker
+from models.training.data import shards
 from realtime.cli import app
 
 torch = pytest.importorskip("torch")
@@ -216,16 +217,19 @@ def test_without_torch_the_extra_is_named(taught: Path, tmp_path: Path, monkeypa
         f"app(['train', 'show', {str(taught)!r}], standalone_mode=False)"
     )
     shown = subprocess.run([sys.executable, "-c", code], cwd=_ROOT, check=False, capture_output=True, text=True)
-    assert (shown.returncode, "Set: nothing; 0 pairs" in shown.stdout) == (0, True), shown
+    assert (shown.returncode, "Set: kept 12; 36 pairs" in shown.stdout) == (0, True), shown
 
 
 def test_an_encoder_is_replaced_only_when_asked(taught: Path, tmp_path: Path) -> None:
+    from models.training import kept
+
     folder = shutil.copytree(taught, tmp_path / "set")
     before = (folder / "encoder.pt").read_bytes()
     status, text = _train("distil", folder, "--steps", 2)
     assert (status, "replace it with --overwrite" in text) == (2, True), text
     assert (folder / "encoder.pt").read_bytes() == before
-    np.savez(folder / "teacher.npz", vectors=np.random.default_rng(0).normal(size=(12, 128)).astype(np.float32))
+    said = np.random.default_rng(0).normal(size=(12, 128)).astype(np.float32)
+    kept.write(folder / "teacher.npz", said, {"photos": shards.fingerprint(folder / "photos")})
     status, text = _train("distil", folder, "--steps", 2, "--overwrite")
     assert (status, "mean cosine" in text) == (0, True), text
     assert (folder / "encoder.pt").read_bytes() != before

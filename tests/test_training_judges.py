@@ -61,11 +61,12 @@ def test_vectors_are_those_of_the_photos_and_the_encoder(folder: Path, tmp_path:
     assert _looks(folder)
 
 
-def test_vectors_of_the_first_version_are_taken(folder: Path) -> None:
+def test_vectors_that_do_not_say_of_which_photos_they_are_are_made_anew(folder: Path) -> None:
     assert _looks(folder)
     with np.load(folder / VECTORS) as known:
         vectors, encoder = known["vectors"], known["encoder"]
     np.savez(folder / VECTORS, vectors=vectors, encoder=encoder)
+    assert _looks(folder)
     assert not _looks(folder)
 
 

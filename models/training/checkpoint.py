@@ -47,21 +47,27 @@ def whole(path: Path, write: Callable[[BinaryIO], object], what: str = "file") -
 def load(path: Path, architecture: Mapping[str, Any], photos: Mapping[str, int] | None = None) -> dict[str, Any]:
     """What `save` wrote.  photos: of the set that it has to have been trained on, None for any.
 
-    Raises ValueError for another file, another format, networks of another architecture, or another set.
+    Raises ValueError for another file, another format, networks of another architecture, another set, or none that it says.
     """
     state = read(path)
     if state.get("architecture") != architecture:
         got = state.get("architecture")
         raise ValueError(f"{path}: got a checkpoint of {got}, expected {dict(architecture)}; use its settings or another folder")
-    # Checkpoints of the first version do not say what they were trained on.
-    known = state.get("set")
-    if photos is not None and known is not None and known != photos:
+    if photos is not None and (known := trained_on(path, state)) != photos:
         what = "by another identity encoder" if {**known, "encoder": photos.get("encoder")} == photos else "with other photos"
         raise ValueError(
             f"{path}: this checkpoint was trained {what} ({_told(known)}; got {_told(photos)}); "
             "use that set, another folder, or other_set: true in the settings to go on all the same"
         )
     return state
+
+
+def trained_on(path: Path, state: Mapping[str, Any]) -> dict[str, int]:
+    """What the checkpoint of a run says of its photos and of its encoder.  Raises ValueError for one that does not."""
+    known = state.get("set")
+    if not isinstance(known, dict) or "encoder" not in known:
+        raise ValueError(f"{path}: got a checkpoint that does not say its photos and its encoder, expected a run's; use another folder")
+    return known
 
 
 def reached(path: Path) -> int:
@@ -99,4 +105,4 @@ def _told(known: Mapping[str, int]) -> str:
     return f"{known.get('photos')} photos, {known.get('pairs')} pairs, check {known.get('check', 0):08x}"
 
 
-__all__ = ["FORMAT", "load", "reached", "read", "save", "whole"]
+__all__ = ["FORMAT", "load", "reached", "read", "save", "trained_on", "whole"]

@@ -29,15 +29,13 @@ _BATCH = 32
 # Between two looks, and between two times that what was taught so far is kept.
 _TOLD, _KEPT = 100, 200
 TEACHER, UNFINISHED = "teacher.npz", "distil.pt"
-DESCRIPTIONS = "teacher.npy"
-"""The same as TEACHER in sets of the first version."""
 
 
 def describe(folder: Path, advance: Callable[[int, int], None] | None = None) -> Floats:
     """The teacher's descriptor of every photo of a set (n, 128), from `teacher.npz` in it, made where that is missing or of others."""
     photos = shards.open_rows(folder / "photos", shards.PHOTOS)
     path, marks = folder / TEACHER, {"photos": shards.fingerprint(folder / "photos")}
-    known = kept.read(path, len(photos), marks) if path.exists() else kept.read_plain(folder / DESCRIPTIONS, len(photos))
+    known = kept.read(path, len(photos), marks)
     if known is not None:
         return known
     teacher = Teacher.open()
@@ -165,4 +163,4 @@ def _parts(rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
     return [rows[at : at + _BATCH] for at in range(0, len(rows), _BATCH)]
 
 
-__all__ = ["DESCRIPTIONS", "TEACHER", "UNFINISHED", "agreement", "centred", "describe", "distil", "pictures_of", "unfinished"]
+__all__ = ["TEACHER", "UNFINISHED", "agreement", "centred", "describe", "distil", "pictures_of", "unfinished"]

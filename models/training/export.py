@@ -89,8 +89,7 @@ def export(
     checkpoint = checkpoint / CHECKPOINT if checkpoint.is_dir() else checkpoint
     generator, state = _average(checkpoint)
     who, step = load_encoder(encoder), str(state["step"])
-    # Checkpoints of the first version do not say which encoder they were trained with.
-    if (state.get("set") or {}).get("encoder", checksum(who)) != checksum(who):
+    if checkpoints.trained_on(checkpoint, state)["encoder"] != checksum(who):
         raise ValueError(f"{encoder}: {checkpoint} was trained with another encoder; put back the one of that run")
     noise, real = proof.noise(_NOISE), proof.faces(data, who, _FACES, seed=1) if data else proof.Seen([], [])
     bytes_of = proof.faces(data, who, _CALIBRATING, seed=2).views if data and precision == "int8" else []

@@ -18,24 +18,15 @@ _DAMAGED = (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, 
 
 
 def read(path: Path, count: int, marks: Mapping[str, str]) -> Floats | None:
-    """Vectors (count, 128) that were written with these marks; None where the file is missing, damaged or of something else.
-
-    Of files of the first version, which do not say all that is marked now, as much is asked as they say.
-    """
+    """Vectors (count, 128) that were written with these marks; None where the file is missing, damaged or of something else."""
     try:
         with np.load(path, allow_pickle=False) as known:
-            same = all(str(known[name]) == mark for name, mark in marks.items() if name in known.files)
-            return _whole(known["vectors"], count) if same else None
+            if any(str(known[name]) != mark for name, mark in marks.items()):
+                return None
+            found = np.asarray(known["vectors"], np.float32)
     except _DAMAGED:
         return None
-
-
-def read_plain(path: Path, count: int) -> Floats | None:
-    """Vectors of a file of the first version, which says nothing of itself; None as `read`."""
-    try:
-        return _whole(np.load(path, allow_pickle=False), count)
-    except _DAMAGED:
-        return None
+    return found if found.shape == (count, _SIZE) else None
 
 
 def write(path: Path, vectors: Floats, marks: Mapping[str, str]) -> None:
@@ -45,8 +36,4 @@ def write(path: Path, vectors: Floats, marks: Mapping[str, str]) -> None:
     checkpoint.whole(path, lambda file: file.write(content.getbuffer()))
 
 
-def _whole(found: NDArray[np.float32], count: int) -> Floats | None:
-    return np.asarray(found, np.float32) if found.shape == (count, _SIZE) else None
-
-
-__all__ = ["read", "read_plain", "write"]
+__all__ = ["read", "write"]

@@ -87,8 +87,7 @@ def left(out: Path, number: int | None = None, seed: int = 0) -> list[Plan]:
     people = shards.open_rows(out / "photos", {"person": np.int32}).column("person")
     drawn: set[int] = set()
     for folder in shards.done(out / "pairs"):
-        sources = shards.about(folder).get("sources")
-        drawn.update(sources if sources is not None else np.unique(shards.read(folder, shards.PAIRS)["source"]).tolist())
+        drawn.update(shards.about(folder, "sources"))
     wanted = len(people) if number is None else min(number, len(people))
     rest = [entry for entry in plan(people, len(people), seed) if entry[0] not in drawn]
     return rest[: max(0, wanted - len(drawn))]

@@ -46,13 +46,10 @@ class _Job:
 
 
 def fresh(out: Path, items: Sequence[Item]) -> list[Item]:
-    """The items that are in no finished shard of the set.  Raises NetworkError where shards do not say what they were made of."""
+    """The items that are in no finished shard of the set.  Raises ValueError for a broken shard."""
     seen: set[str] = set()
     for folder in shards.done(out / "photos"):
-        known = shards.about(folder).get("items")
-        if known is None:
-            raise NetworkError(f"{folder} does not say which photos it has: train on it, but prepare others into another folder.")
-        seen.update(row[0] for row in known)
+        seen.update(row[0] for row in shards.about(folder, "items"))
     return [item for item in items if item.place not in seen]
 
 
@@ -91,8 +88,8 @@ def check_disk(out: Path, wanted: int) -> None:
 
 def estimate(out: Path, new: int, sources: int | None) -> int:
     """Bytes that so many new photos, and then so many sources in all (None: every photo), will take at the most."""
-    kept = sum(int(shards.about(folder).get("counts", {}).get("kept", 0)) for folder in shards.done(out / "photos"))
-    drawn = sum(len(shards.about(folder).get("sources", ())) for folder in shards.done(out / "pairs"))
+    kept = sum(int(shards.about(folder, "counts").get("kept", 0)) for folder in shards.done(out / "photos"))
+    drawn = sum(len(shards.about(folder, "sources")) for folder in shards.done(out / "pairs"))
     photos = kept + new
     return new * PHOTO_BYTES + max(0, (photos if sources is None else min(sources, photos)) - drawn) * SOURCE_BYTES
 
@@ -107,7 +104,7 @@ def _twins(room: Path, items: Sequence[Item]) -> tuple[list[str], list[bool]]:
     sizes = Counter(item.size for item in items)
     there: dict[int, set[str]] = defaultdict(set)
     for folder in shards.done(room):
-        for _, size, digest, outcome in shards.about(folder).get("items", []):
+        for _, size, digest, outcome in shards.about(folder, "items"):
             if outcome != _TWICE:
                 there[size].add(digest)
     digests, known = [], []

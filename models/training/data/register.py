@@ -111,8 +111,8 @@ def counted(out: Path) -> About:
     """What set.json says, with everything counted in the shards as they are.  Raises ValueError for a broken shard."""
     counts = Counter[str]()
     for folder in shards.done(out / "photos"):
-        counts.update(shards.about(folder).get("counts", {}))
-    pairs = sum(int(shards.about(folder).get("counts", {}).get("kept", 0)) for folder in shards.done(out / "pairs"))
+        counts.update(shards.about(folder, "counts"))
+    pairs = sum(int(shards.about(folder, "counts")["kept"]) for folder in shards.done(out / "pairs"))
     return About(about(out).origins, dict(counts.most_common()), pairs)
 
 

@@ -87,17 +87,20 @@ def free(room: Path, count: int) -> list[Path]:
     return [room / f"{number:04d}" for number, _ in zip(numbers, range(count), strict=False)]
 
 
-def about(folder: Path) -> dict[str, Any]:
-    """What shard.json says.  Raises ValueError for a shard without a readable one."""
+def about(folder: Path, name: str) -> Any:
+    """What shard.json says of `name`.  Raises ValueError for a shard without a readable one, and where it says nothing of it."""
     try:
-        return dict(json.loads((folder / _ABOUT).read_text(encoding="utf-8")))
+        known = dict(json.loads((folder / _ABOUT).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
         raise ValueError(f"{folder}: broken shard, {_ABOUT} cannot be read ({error}); {_AGAIN}") from error
+    if name not in known:
+        raise ValueError(f"{folder}: broken shard, got no {name} in {_ABOUT}; {_AGAIN}")
+    return known[name]
 
 
 def read(folder: Path, kinds: Mapping[str, Any]) -> dict[str, Array]:
     """The arrays of a shard, memory-mapped.  Raises ValueError for what is missing, cut short or of another kind."""
-    sizes = about(folder).get("sizes", {})
+    sizes = about(folder, "sizes")
     found: dict[str, Array] = {}
     for name, kind in kinds.items():
         try:
@@ -160,8 +163,8 @@ def check(folder: Path) -> None:
         if int(shard.name) != number:
             raise ValueError(f"{photos}: got no shard {number:04d}, and {shard.name} after it; prepare again")
     for shard in done(folder / "pairs"):
-        count, digest = about(shard).get("photos", (0, ""))
-        if digest and known.setdefault(count, fingerprint(photos, count)) != digest:
+        count, digest = about(shard, "photos")
+        if known.setdefault(count, fingerprint(photos, count)) != digest:
             raise ValueError(f"{shard}: drawn from photos that the set no longer has; delete {folder / 'pairs'} and prepare again")
 
 
