@@ -29,6 +29,7 @@ from realtime.equipment import Equipment, equip
 from realtime.frame import RealtimeError, Sink, Source, Stage
 from realtime.loop import Loop
 from realtime.machine.desk import Desk
+from realtime.machine.ring import Ring
 from realtime.meter import lines
 from realtime.outputs import FILES
 from realtime.pipeline import Pipeline
@@ -84,7 +85,7 @@ def build(
         # Detection runs beside the loop where frames are live, and in line where every frame of a file counts.
         finder = _closing(open_parts, _aside(detect)) if source.live else detect
         quality = Quality([detect, swap, blend], settings.quality, source.rate if source.live else None)
-        desk = _closing(open_parts, Desk(settings.audio, logger.info, spare=monitor is not None))
+        desk = _closing(open_parts, Desk(settings.audio, logger.info, spare=monitor is not None, clip=_heard(source)))
         parts = {"detect": detect, "track": track, "swap": swap, "blend": blend, "overlay": overlay, "audio": desk}
         loop = Loop(settings, parts, quality, equipment)
         loop.ports = _closing(open_parts, Ports(lambda output: _sink(output, settings, source, loop, overlay, desk), changed))
@@ -132,6 +133,13 @@ def _source(settings: Settings) -> Source:
             from realtime.sources.animated import Animated
 
             return Animated(wanted)
+
+
+def _heard(source: Source) -> Ring | None:
+    """The sound of a clip that plays at its own pace, so that its frames have the times of the clock."""
+    from realtime.sources.video import Video
+
+    return source.hear() if isinstance(source, Video) and source.live else None
 
 
 def _opened(ports: Ports, settings: Settings, spare: bool, monitor: Monitor | None) -> tuple[list[str], list[Sink]]:

@@ -54,7 +54,7 @@ class StreamOutput(Part):
     fps: float | None = Field(None, gt=0, le=240, title="Frame rate", description="Empty: the input's")
     width: int | None = Field(None, ge=16, le=7680, description="Empty: the input's")
     height: int | None = Field(None, ge=16, le=4320, description="Empty: the input's")
-    audio: bool = Field(True, description="With the microphone of the section audio")
+    audio: bool = Field(True, description="With the microphone of the section audio, or else the clip's sound")
 
 
 class HlsOutput(Part):
@@ -69,7 +69,7 @@ class HlsOutput(Part):
     fps: float | None = Field(None, gt=0, le=240, title="Frame rate", description="Empty: the input's")
     width: int | None = Field(None, ge=16, le=7680, description="Empty: the input's")
     height: int | None = Field(None, ge=16, le=4320, description="Empty: the input's")
-    audio: bool = Field(True, description="With the microphone of the section audio")
+    audio: bool = Field(True, description="With the microphone of the section audio, or else the clip's sound")
 
 
 class FaceOutput(Part):

@@ -1,4 +1,4 @@
-"""The sound of a run: the microphone, how long its sound is held back, and the virtual microphone."""
+"""The sound of a run: the microphone or the clip that plays, how long its sound is held back, and the virtual microphone."""
 
 from __future__ import annotations
 
@@ -21,14 +21,15 @@ _STEP = 0.015
 class Desk:
     """Opens what the settings name, and again what they name anew.
 
+    clip: the sound of the clip that plays, by the clock; it counts where no microphone is named.
     say: takes one sentence when the microphone goes or comes back.  spare: what cannot be opened at first is told by `say`,
     and the run goes on without; else, and for every later change, RealtimeError is raised and what was open stays open.
     The stage see() tells it how long pictures take.
     """
 
-    def __init__(self, settings: AudioSettings, say: Callable[[str], None], spare: bool = False) -> None:
-        self._say = say
-        self._ring = Ring()
+    def __init__(self, settings: AudioSettings, say: Callable[[str], None], spare: bool = False, clip: Ring | None = None) -> None:
+        self._say, self._clip = say, clip
+        self._ring = clip or Ring()
         self._latency, self._delay, self._newest = Latency(), 0.0, -math.inf
         self._settings = AudioSettings()
         self._microphone: Microphone | SoundFile | None = None
@@ -57,7 +58,7 @@ class Desk:
         if loudspeaker is None and not isinstance(microphone, Microphone) and any(not expanded(name).is_file() for name in wanted):
             refresh()
         if settings.microphone != before.microphone:
-            ring = Ring()
+            ring = self._clip or Ring() if settings.microphone == "none" else Ring()
             microphone = None if settings.microphone == "none" else listen(settings.microphone, ring, self._say)
         if settings.virtual_microphone != before.virtual_microphone:
             name = settings.virtual_microphone
@@ -75,8 +76,8 @@ class Desk:
 
     @property
     def on(self) -> bool:
-        """Whether there is a microphone."""
-        return self._microphone is not None
+        """Whether there is a microphone, or a clip with sound."""
+        return self._microphone is not None or self._clip is not None
 
     @property
     def heard(self) -> float:
@@ -90,9 +91,9 @@ class Desk:
     def shift(self, latency: float) -> float:
         """Seconds by which sound belongs later than the pictures of its moment; 0 but for a delay that is set by hand.
 
-        latency: what those pictures take on their way.
+        latency: what those pictures take on their way.  A clip's sound is never late, whatever is set for the microphone's.
         """
-        return 0.0 if self._settings.delay == "auto" else self._settings.delay - latency
+        return 0.0 if self._settings.delay == "auto" or self._ring is self._clip else self._settings.delay - latency
 
     def delay(self) -> float:
         """Seconds that sound is held back where pictures and sound part: as set, or as long as pictures take, in steps."""

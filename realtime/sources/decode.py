@@ -39,12 +39,13 @@ class Decoder:
 
     place: a file, or an address where is_network() says so.  size: (width, height) of the pictures.  rate: average frames
     per second.  total: how many frames the clip says it has, None where unknown.  length: seconds, None where unknown.
-    damaged: packets that could not be decoded so far.  Raises RealtimeError where there is no video to be had.
+    begin: time of the first picture on the clip's own clock, in seconds.  damaged: packets that could not be decoded so far.
+    Raises RealtimeError where there is no video to be had.
     """
 
     def __init__(self, place: str) -> None:
         self.name = place if is_network(place) else Path(place).name
-        self._container = _open(place)
+        self._container = opened(place)
         self.damaged = 0
         self._reformatter = VideoReformatter()
         self._last, self._lasts = -1.0, 0.0
@@ -68,7 +69,7 @@ class Decoder:
         rate = stream.average_rate or stream.guessed_rate or Fraction(0)
         self.rate = float(rate) if 0 < rate <= 1000 else 30.0
         starts = [start for start in (stream.start_time, first.pts) if start is not None]
-        self._zero = float(min(starts) * base) if starts else 0.0
+        self.begin = float(min(starts) * base) if starts else 0.0
         whole = self._container.duration
         self.length = float(stream.duration * base) if stream.duration else whole / av.time_base if whole else None
         self.total = stream.frames or (max(1, round(self.length * self.rate)) if self.length else None)
@@ -86,7 +87,7 @@ class Decoder:
             return None
         period = 1 / self.rate
         base = frame.time_base or self._stream.time_base
-        time = self._last + period if frame.pts is None or base is None else float(frame.pts * base) - self._zero + self._shift
+        time = self._last + period if frame.pts is None or base is None else float(frame.pts * base) - self.begin + self._shift
         if self._last < 0:
             time = max(time, 0.0)
         elif time <= self._last:
@@ -160,8 +161,8 @@ class Decoder:
         self._container.close()
 
 
-def _open(place: str) -> av.container.InputContainer:
-    """The container, or RealtimeError saying what is wrong and what to do."""
+def opened(place: str) -> av.container.InputContainer:
+    """The container of a file or address; raises RealtimeError, which says what is wrong and what to do."""
     if is_network(place):
         options = {"rtsp_flags": "prefer_tcp", "flags": "low_delay"}
         try:

@@ -11,9 +11,11 @@ from av.video.frame import VideoFrame
 
 from realtime.config import ImageInput, VideoInput
 from realtime.frame import Frame, RealtimeError
-from realtime.sources.decode import Decoder, is_network
+from realtime.machine.ring import Ring
+from realtime.sources.decode import Decoder, is_network, opened
 from realtime.sources.network import Network
 from realtime.sources.photo import read_photo
+from realtime.sources.soundtrack import Soundtrack
 
 _BEHIND = 0.5
 logger = logging.getLogger(__name__)
@@ -37,8 +39,22 @@ class Video:
         self._decoder: Decoder | None = None if endless else decoder
         self.live = endless or settings.realtime
         self.total: int | None = None if endless or settings.loop else decoder.total
+        self._soundtrack: Soundtrack | None = None
+        # When the clip began that is being read, in times of frames.
+        self._round = 0.0
         self._stop = threading.Event()
         self._reading = threading.Lock()
+
+    def hear(self) -> Ring | None:
+        """The clip's sound from now on, by the times of its frames; None where it has none, and for a network camera."""
+        with self._reading:
+            if self._soundtrack is None and self._decoder is not None and not self._stop.is_set():
+                container = opened(self._settings.path)
+                if any(stream.codec_context is not None for stream in container.streams.audio):
+                    self._soundtrack = Soundtrack(container, self._decoder.begin, self._round)
+                else:
+                    container.close()
+            return self._soundtrack.ring if self._soundtrack else None
 
     def __iter__(self) -> Iterator[Frame]:
         if self._network is not None:
@@ -53,6 +69,8 @@ class Video:
             return
         with self._reading:
             self._end()
+            if self._soundtrack is not None:
+                self._soundtrack.close()
 
     def _end(self) -> None:
         if self._decoder is not None:
@@ -60,10 +78,11 @@ class Video:
             self._decoder = None
 
     def _plain(self) -> Iterator[Frame]:
-        for index, (decoder, frame, moment, _) in enumerate(self._entries()):
+        for index, (decoder, frame, moment, duration) in enumerate(self._entries()):
             with self._reading:
                 if self._stop.is_set():
                     return
+                self._sound(moment, duration, 0.0)
                 image = decoder.picture(frame)
             yield Frame(image, index, moment)
 
@@ -72,21 +91,26 @@ class Video:
         for index, (decoder, frame, moment, duration) in enumerate(self._entries()):
             start = time.perf_counter() - moment if start is None else start
             late = time.perf_counter() - (start + moment)
+            skipped = duration < late <= _BEHIND
             if late > _BEHIND:  # too slow for this clip: play slowly, better than show nothing
                 start += late
-            elif late > duration:
-                continue
             with self._reading:
                 if self._stop.is_set():
                     return
+                self._sound(moment, duration, start)
+                if skipped:
+                    continue
                 image = decoder.picture(frame)
             if self._stop.wait(max(0.0, start + moment - time.perf_counter())):
                 return
             yield Frame(image, index, start + moment)
 
+    def _sound(self, moment: float, duration: float, start: float) -> None:
+        if self._soundtrack is not None:
+            self._soundtrack.play(moment, duration, start)
+
     def _entries(self) -> Iterator[tuple[Decoder, VideoFrame, float, float]]:
         """Each frame with its decoder, time and duration, over all rounds of a loop."""
-        offset = 0.0
         while True:
             count = 0
             while True:
@@ -96,18 +120,20 @@ class Video:
                 if decoder is None or entry is None:
                     break
                 count += 1
-                yield decoder, entry[0], offset + entry[1], entry[2]
+                yield decoder, entry[0], self._round + entry[1], entry[2]
             with self._reading:
                 if self._stop.is_set() or decoder is None:
                     return
                 end = decoder.end
-                if offset == 0.0:
+                if self._round == 0.0:
                     self._tell(decoder, count, end)
                 self._end()
                 if not self._settings.loop:
                     return
                 self._decoder = Decoder(self._settings.path)
-            offset += end
+                self._round += end
+                if self._soundtrack is not None:
+                    self._soundtrack.again(opened(self._settings.path), self._decoder.begin, self._round)
 
     def _tell(self, decoder: Decoder, count: int, end: float) -> None:
         """Say it when the clip was damaged or shorter than it claims."""
