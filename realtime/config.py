@@ -23,7 +23,11 @@ from realtime.part import Colour, Corner, Name, Part, Unit
 class DetectSettings(Part):
     """Finding faces."""
 
-    model: Name = Field("mediapipe", description="What finds faces: mediapipe is built in; or the name or file of an ONNX detector")
+    model: Name = Field(
+        "mediapipe",
+        description="What finds faces: mediapipe is built in; or the name or file of an ONNX detector",
+        json_schema_extra={"names": "detector"},
+    )
     interval: float = Field(0.5, ge=0, le=60, description="Seconds between two looks for new faces; a lost face is looked for at once")
     confidence: float = Field(0.5, gt=0, lt=1, description="How sure the detector has to be")
     tiles: Literal["auto", "off"] = Field(
@@ -45,12 +49,14 @@ class SwapSettings(Part):
     """Whose face goes on whom."""
 
     enabled: bool = Field(True, title="Swap", description="Faces are swapped; off: the real ones are shown")
-    engine: Name = Field("mesh", description="mesh and neural are built in; or the name or file of an ONNX swapper")
-    sources: tuple[str, ...] = Field((), description="Enrolled names or photos; the first is worn")
+    engine: Name = Field(
+        "mesh", description="mesh and neural are built in; or the name or file of an ONNX swapper", json_schema_extra={"names": "swapper"}
+    )
+    sources: tuple[str, ...] = Field((), description="Enrolled names or photos; the first is worn", json_schema_extra={"names": "people"})
     faces: Literal["largest", "all", "left-to-right"] = Field(
         "largest", description="largest: the nearest person, until they leave; all; left-to-right: each the next source"
     )
-    assign: dict[int, str] = Field(default_factory=dict, description="Track number to source")
+    assign: dict[int, str] = Field(default_factory=dict, description="Track number to source", json_schema_extra={"names": "people"})
     on_gone: Literal["auto", "cover", "show"] = Field(
         "auto", title="When nobody is found", description="Cover the whole picture, or show it; auto covers live input only"
     )
@@ -64,10 +70,26 @@ class SwapSettings(Part):
     )
     morph: Unit = Field(1.0, description="Where a DeepFaceLab model stands between the person and its face")
     boost: int = Field(1, ge=1, le=4, description="An ONNX swapper runs boost x boost times a frame for so many times its resolution")
-    masks: tuple[Name, ...] = Field((), description="Models that say what lies before the face, beside occlusion; for ONNX swappers")
-    points: Name = Field("mediapipe", description="What aligns the face: mediapipe, or the name of a landmark model; for ONNX swappers")
-    recogniser: Name = Field("auto", description="The model that reads who the source is; auto: the one that the swapper was made for")
-    enhancer: Name = Field("none", description="A model that sharpens the swapped face, for example gfpgan_1.4; none: no model")
+    masks: tuple[Name, ...] = Field(
+        (),
+        description="Models that say what lies before the face, beside occlusion; for ONNX swappers",
+        json_schema_extra={"names": "mask"},
+    )
+    points: Name = Field(
+        "mediapipe",
+        description="What aligns the face: mediapipe, or the name of a landmark model; for ONNX swappers",
+        json_schema_extra={"names": "landmarks"},
+    )
+    recogniser: Name = Field(
+        "auto",
+        description="The model that reads who the source is; auto: the one that the swapper was made for",
+        json_schema_extra={"names": "recogniser"},
+    )
+    enhancer: Name = Field(
+        "none",
+        description="A model that sharpens the swapped face, for example gfpgan_1.4; none: no model",
+        json_schema_extra={"names": "enhancer"},
+    )
     enhance: Unit = Field(0.8, description="How far the enhancer's detail shows")
     refine: Unit = Field(1.0, description="How far the network of neural corrects what mesh draws")
 
@@ -159,7 +181,12 @@ class CallSettings(Part):
     visitors: int = Field(4, ge=0, le=32, description="So many at once")
     height: int = Field(720, ge=144, le=1080, description="Pictures are made no higher")
     fps: float = Field(30.0, ge=5, le=60, title="Frame rate", description="Pictures come no faster")
-    sources: tuple[Name, ...] = Field((), title="Faces", description="Enrolled names that visitors may wear; none: everybody enrolled")
+    sources: tuple[Name, ...] = Field(
+        (),
+        title="Faces",
+        description="Enrolled names that visitors may wear; none: everybody enrolled",
+        json_schema_extra={"names": "people"},
+    )
 
 
 class Settings(Part):

@@ -40,8 +40,15 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MESH, NEURAL, MEDIAPIPE, NONE, AUTO = "mesh", "neural", "mediapipe", "none", "auto"
-BUILT_IN = frozenset({MESH, NEURAL, MEDIAPIPE, NONE, AUTO})
-"""What settings may have in the place of a model's name."""
+WORDS: Mapping[str, tuple[str, ...]] = {
+    "swapper": (MESH, NEURAL),
+    "detector": (MEDIAPIPE,),
+    "landmarks": (MEDIAPIPE,),
+    "recogniser": (AUTO,),
+    "enhancer": (NONE,),
+}
+"""What settings may have in the place of the name of a model, by its role."""
+BUILT_IN = frozenset(word for words in WORDS.values() for word in words)
 # What the field's swappers read faces with; none was made for another.
 _RECOGNISER = "arcface_w600k_r50"
 # Beside swappers these have convolutions large enough to gain by it, and sizes that are fixed, as the proof needs them.
@@ -242,4 +249,4 @@ class _Opening:
             raise RealtimeError(f"{held.name}: {error}") from error
 
 
-__all__ = ["BUILT_IN", "MESH", "NEURAL", "Networks", "engines", "open_detector", "open_networks"]
+__all__ = ["BUILT_IN", "MESH", "NEURAL", "WORDS", "Networks", "engines", "open_detector", "open_networks"]

@@ -147,7 +147,7 @@ def test_a_visitors_link_opens_the_call_and_nothing_else(shut_one: Running) -> N
     visitor = shut_one.house.access.visitor
     assert shut_one.client.get("/call", params={"token": visitor}).status_code == 200
     assert shut_one.client.get("/static/call.js").status_code in (200, 404)
-    for path in ("/", "/api/state", "/api/events", "/source", "/source.mjpg", "/api/cameras"):
+    for path in ("/", "/api/state", "/api/events", "/source", "/source.mjpg", "/api/cameras", "/api/models"):
         assert shut_one.client.get(path).status_code == 403, path
     assert shut_one.client.post("/api/settings", json={"path": ["swap", "shape"], "value": 0}).status_code == 403
 
@@ -433,7 +433,7 @@ def test_a_body_that_comes_in_drops_is_given_up(open_one: Running, monkeypatch: 
 
 
 def test_who_begins_another_request_and_says_no_more_loses_the_connection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("realtime.studio.serving._SPEAK", 0.5)
+    monkeypatch.setattr("realtime.studio.connection._SPEAK", 0.5)
     with running(tmp_path) as one:
         parts = urlsplit(one.root)
         with socket.create_connection((parts.hostname, parts.port), timeout=8) as connection:
@@ -447,7 +447,7 @@ def test_who_begins_another_request_and_says_no_more_loses_the_connection(tmp_pa
 
 
 def test_who_says_nothing_loses_the_connection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("realtime.studio.serving._SPEAK", 0.3)
+    monkeypatch.setattr("realtime.studio.connection._SPEAK", 0.3)
     with running(tmp_path) as one:
         assert _raw(one.root, b"GET / HTTP/1.1\r\nHost:", 3.0) == b""
 

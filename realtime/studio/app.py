@@ -119,7 +119,7 @@ class Studio:
         app.include_router(steering_routes(self.show, self._whole))
         app.include_router(event_routes(self.events))
         app.include_router(people_routes(self.show, self._people, self._enrolments, self._heard))
-        app.include_router(machine_routes())
+        app.include_router(machine_routes(self.show))
         app.include_router(_preview_routes(self._peers))
         app.include_router(call_routes(self.calls))
         app.include_router(page_routes(lambda: tuple(page.path for page in self.show.settings.overlay.pages), self._pictures))

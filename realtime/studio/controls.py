@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from realtime.config import Settings
+from realtime.networks import WORDS
 
 Schema = dict[str, Any]
 Control = dict[str, Any]
@@ -23,8 +24,9 @@ def controls() -> list[dict[str, Any]]:
     A control: path, label, kind (toggle, range, number, choice, text, colour, list, map, union, entries), default, help,
     optional (may be null), restart, and by kind: minimum, maximum, step and integer; choices; item (of a list), key and
     value (of a map); variants [{kind, title, help, controls}] (of a union, and of entries that come in kinds), entry (of
-    entries of one kind, a list of controls); words (texts that a number may be instead).  Paths inside of variants and
-    entries begin at the variant or entry.
+    entries of one kind, a list of controls); words (texts that a number may be instead); names (what it names: people, or
+    models of that role) with built_in (words that stand for no model).  Paths inside of variants and entries begin at the
+    variant or entry.
     """
     schema, defaults = Settings.model_json_schema(), Settings().model_dump(mode="json")
     sections = []
@@ -63,6 +65,8 @@ def _control(name: str, field: Schema, schema: Schema, path: Path, default: Any)
         "restart": any(path[: len(start)] == start for start in _RESTARTS),
     }
     made |= {key: field[key] for key in ("format", "unit") if key in field}
+    if "names" in field:
+        made |= {"names": field["names"], "built_in": list(WORDS.get(field["names"], ()))}
     return made | _kind(kinds, schema, found)
 
 

@@ -1,4 +1,4 @@
-"""Routes of people and of the machine: enrolling, thumbnails, cameras and what the doctor says."""
+"""Routes of people and of the machine: enrolling, thumbnails, models, cameras and what the doctor says."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from realtime.machine import loopback
 from realtime.people import identities
 from realtime.people.identities import STATEMENT
 from realtime.steering.show import Show
+from realtime.studio import offers
 from realtime.studio.enrolling import Enrolments
 from realtime.studio.people import People
 from realtime.studio.steering import Ask
@@ -77,9 +78,13 @@ def people_routes(show: Show, people: People, enrolments: Enrolments, changed: C
     return router
 
 
-def machine_routes() -> APIRouter:
-    """/api/doctor and /api/cameras; one look at a time, because looking opens devices."""
+def machine_routes(show: Show) -> APIRouter:
+    """/api/models; /api/doctor and /api/cameras, one look at a time, because looking opens devices."""
     router, turn = APIRouter(prefix="/api"), threading.Lock()
+
+    @router.get("/models")
+    def models() -> dict[str, Any]:
+        return offers.models(show.settings.models.licence)
 
     @router.get("/doctor")
     def doctor() -> dict[str, Any]:

@@ -1,6 +1,7 @@
 // A control for one plain setting, made from what the schema says of it.  Each is {element, show(value), focus()}.
 
 import { make } from "./element.js";
+import { offered } from "./offered.js";
 
 const LIVE = 140;
 let serial = 0;
@@ -8,7 +9,7 @@ let serial = 0;
 /** The control for a setting; set(value) is called with what the user wants.  null for a kind that is none of the plain ones. */
 export function plain(control, set) {
   const kinds = { toggle, range: control.optional ? number : range, number: control.words ? text : number, choice, text, colour };
-  const made = kinds[control.kind]?.(control, set);
+  const made = control.kind === "text" && control.names ? offered(control, set) : kinds[control.kind]?.(control, set);
   if (!made) return null;
   made.field.id ||= `control-${(serial += 1)}`;
   return made;

@@ -5,7 +5,7 @@ const listeners = [];
 /** The machine's state as /api/state gives it; `connected` is null until it has answered or not for the first time. */
 export const state = {
   connected: null, version: "", loop: { state: "starting", problem: "" }, settings: null, controls: [],
-  history: { undo: false, redo: false }, config: "", presets: [], sources: [], outputs: [], faces: [], recording: null,
+  history: { undo: false, redo: false }, config: "", presets: [], sources: [], models: {}, outputs: [], faces: [], recording: null,
   figures: null, call: { visitors: 0, limit: 0 }, folder: "", log: [],
 };
 
