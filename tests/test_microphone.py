@@ -7,10 +7,12 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 import wave
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,7 +23,7 @@ from numpy.typing import NDArray
 
 from realtime.config import AudioSettings
 from realtime.frame import Frame, RealtimeError
-from realtime.machine import sounddevices
+from realtime.machine import lasting, sounddevices
 from realtime.machine.desk import Desk
 from realtime.machine.latency import Latency
 from realtime.machine.loudspeaker import Loudspeaker
@@ -141,10 +143,18 @@ def played(speaker: Loudspeaker, sound: Heard, seconds: float, off: float = 0.0)
 
 
 @pytest.fixture
-def speaker(monkeypatch: pytest.MonkeyPatch) -> Any:
+def speaker(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A loudspeaker without a device: blocks are asked for by hand."""
     monkeypatch.setattr(sounddevices, "opened", lambda *_: None)
-    return lambda sound: Loudspeaker("any", sound)
+    made: list[Loudspeaker] = []
+
+    def make(sound: Heard) -> Loudspeaker:
+        made.append(Loudspeaker("any", sound, lambda _: None))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
 
 
 @pytest.mark.parametrize("off", [0.0, 2e-4, -2e-4])
@@ -167,6 +177,81 @@ def test_the_virtual_microphone_never_asks_for_what_was_not_heard_yet(speaker: A
     sound.read = lambda place, count: asked.append((place + count) / RATE - sound.heard) or clicks(place, count)  # type: ignore[method-assign,func-returns-value]
     played(made, sound, 5)
     assert max(asked[100:]) <= 0.002
+
+
+class Plug:
+    """A loopback device in place of a real one, which can be pulled out and put in again; it asks for sound while it is in."""
+
+    def __init__(self) -> None:
+        self.plugged, self.blocks, self.streams = True, list[Samples](), list[Any]()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._work)
+        self._thread.start()
+
+    def opened(self, name: str, _way: str, make: Callable[[Any, dict[str, Any], float], Any]) -> Any:
+        if not self.plugged:
+            raise RealtimeError(f'There is no device to play into called "{name}".')
+        return make(SimpleNamespace(OutputStream=self._stream), {"max_output_channels": 2, "index": 0}, float(RATE))
+
+    def _stream(self, callback: Callable[..., None], **_: object) -> Any:
+        stream = SimpleNamespace(callback=callback, closed=0)
+        stream.close = lambda: setattr(stream, "closed", stream.closed + 1)
+        self.streams.append(stream)
+        return stream
+
+    def _work(self) -> None:
+        while not self._stop.wait(0.01):
+            for stream in [stream for stream in self.streams if self.plugged and not stream.closed]:
+                block = np.zeros((480, 2), np.float32)
+                stream.callback(block, 480, SimpleNamespace(outputBufferDacTime=0.03, currentTime=0.01), None)
+                self.blocks.append(block)
+
+    def end(self) -> None:
+        self._stop.set()
+        self._thread.join()
+
+
+def test_a_virtual_microphone_that_is_unplugged_is_opened_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twice; each time said once when it goes and once when it is back."""
+    plug, said = Plug(), list[str]()
+    monkeypatch.setattr(sounddevices, "opened", plug.opened)
+    monkeypatch.setattr(lasting, "_SILENT", 0.5)
+    monkeypatch.setattr(lasting, "_FIRST", 0.5)
+    monkeypatch.setattr(lasting, "_PAUSES", (0.05, 0.1))
+    speaker = Loudspeaker("cable", Heard(0.1), said.append)
+    gone = "The virtual microphone cable takes no sound any more; trying again until it does."
+    back = "The virtual microphone cable is back."
+    try:
+        for number in (1, 2):
+            _until(lambda: any(block.any() for block in plug.blocks))
+            plug.plugged = False
+            _until(lambda number=number: said == [gone, back] * (number - 1) + [gone])
+            time.sleep(0.4)
+            assert len(plug.streams) == number
+            plug.blocks.clear()
+            plug.plugged = True
+            _until(lambda number=number: said == [gone, back] * number)
+        _until(lambda: any(block.any() for block in plug.blocks))
+    finally:
+        speaker.close()
+        plug.end()
+    assert [stream.closed for stream in plug.streams] == [1, 1, 1]
+
+
+def test_a_device_that_opens_and_asks_for_nothing_is_not_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    plug, said = Plug(), list[str]()
+    plug.end()
+    monkeypatch.setattr(sounddevices, "opened", plug.opened)
+    monkeypatch.setattr(lasting, "_SILENT", 0.1)
+    monkeypatch.setattr(lasting, "_FIRST", 0.1)
+    monkeypatch.setattr(lasting, "_PAUSES", (0.05, 0.1))
+    speaker = Loudspeaker("cable", Heard(0.1), said.append)
+    try:
+        _until(lambda: len(plug.streams) > 3)
+    finally:
+        speaker.close()
+    assert len(said) == 1
+    assert {stream.closed for stream in plug.streams} == {1}
 
 
 def _half_a_second(folder: Path) -> Path:
@@ -310,7 +395,7 @@ def test_a_real_device_is_heard_at_its_time() -> None:
     assert "cable" in sounddevices.names("output")
     sound, said = Heard(0.125), list[str]()
     desk = Desk(AudioSettings(microphone="cable.monitor"), said.append)
-    speaker = Loudspeaker("cable", sound)
+    speaker = Loudspeaker("cable", sound, said.append)
     try:
         # Five seconds in one piece: on a busy machine a sound server may say nothing for a while.
         quiet, end = time.perf_counter(), time.perf_counter() + 60
@@ -327,6 +412,33 @@ def test_a_real_device_is_heard_at_its_time() -> None:
     late = (found - 0.125 + _PERIOD / 2) % _PERIOD - _PERIOD / 2
     assert len(late) >= 6
     assert np.abs(np.median(late)) < 0.02, late
+
+
+@pytest.mark.usefixtures("sound_server")
+def test_a_real_device_that_goes_and_comes_back_is_played_into_and_heard_again() -> None:
+    """The sound server takes its device away and gives it back, which is what unplugging does to programs."""
+
+    def pactl(*words: str) -> None:
+        subprocess.run(["pactl", *words], check=True, capture_output=True)
+
+    said: list[str] = []
+    desk = Desk(AudioSettings(microphone="cable.monitor"), said.append)
+    speaker = Loudspeaker("cable", Heard(0.125), said.append)
+    try:
+        _until(lambda: desk.heard > time.perf_counter() - 0.3)
+        pactl("unload-module", "module-null-sink")
+        _until(lambda: len(said) == 2)
+        assert ["any more; trying again until it does" in text for text in said] == [True, True]
+        pactl("load-module", "module-null-sink", "sink_name=cable")
+        _until(lambda: len(said) >= 4)
+        since = time.perf_counter()
+        _until(lambda: desk.heard > since + 2)
+        heard = desk.read(round((desk.heard - 1.5) * RATE), RATE)
+    finally:
+        desk.close()
+        speaker.close()
+    assert sorted(said[2:4]) == ["The microphone cable.monitor is back.", "The virtual microphone cable is back."]
+    assert np.abs(heard).max() > 0.1
 
 
 @pytest.mark.usefixtures("sound_server")

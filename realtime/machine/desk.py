@@ -22,7 +22,7 @@ class Desk:
     """Opens what the settings name, and again what they name anew.
 
     clip: the sound of the clip that plays, by the clock; it counts where no microphone is named.
-    say: takes one sentence when the microphone goes or comes back.  spare: what cannot be opened at first is told by `say`,
+    say: takes one sentence when one of them goes or comes back.  spare: what cannot be opened at first is told by `say`,
     and the run goes on without; else, and for every later change, RealtimeError is raised and what was open stays open.
     The stage see() tells it how long pictures take.
     """
@@ -63,7 +63,7 @@ class Desk:
         if settings.virtual_microphone != before.virtual_microphone:
             name = settings.virtual_microphone
             try:
-                loudspeaker = None if name == "none" else Loudspeaker(name, self)
+                loudspeaker = None if name == "none" else Loudspeaker(name, self, self._say)
             except RealtimeError:
                 if microphone is not None and microphone is not self._microphone:
                     microphone.close()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Callable
 from statistics import median
 from typing import Any, Protocol
 
 from realtime.machine import sounddevices
+from realtime.machine.lasting import Lasting
 from realtime.machine.placing import stretched
 from realtime.machine.ring import CHANNELS, RATE, Samples
 
@@ -36,31 +38,37 @@ class Delayed(Protocol):
 class Loudspeaker:
     """Plays what was heard `delay()` seconds ago; name: (part of) the name of a device that can be played into.
 
-    Raises RealtimeError.
+    say: takes one sentence when it takes no sound any more and when it is back; meanwhile it is opened again and again.
+    Raises RealtimeError where it, or PortAudio, is missing.
     """
 
-    def __init__(self, name: str, sound: Delayed) -> None:
-        self._sound, self._late = sound, 0.0
+    def __init__(self, name: str, sound: Delayed, say: Callable[[str], None]) -> None:
+        self._name, self._sound, self._late = name, sound, 0.0
         self._next: float | None = None
         self._errors: deque[float] = deque(maxlen=50)
-        self._stream = sounddevices.opened(name, "output", self._make)
+        gone = f"The virtual microphone {name} takes no sound any more; trying again until it does."
+        self._stream = Lasting(self._open, gone, f"The virtual microphone {name} is back.", say)
 
     def close(self) -> None:
         """Let the device go."""
         self._stream.close()
 
-    def _make(self, module: Any, device: dict[str, Any], rate: float) -> Any:
-        channels = min(CHANNELS, int(device["max_output_channels"]))
+    def _open(self, beat: Callable[[], None]) -> Any:
+        def make(module: Any, device: dict[str, Any], rate: float) -> Any:
+            channels = min(CHANNELS, int(device["max_output_channels"]))
 
-        def give(data: Any, count: int, moments: Any, _: Any) -> None:
-            ahead = moments.outputBufferDacTime - moments.currentTime
-            when = time.perf_counter() + (ahead if 0 < ahead < 1 else count / rate)
-            # Other rates are rare, and what is stretched for drift can be stretched for them too.
-            data[:] = self.block(when, count, RATE / rate)[:, :channels]
+            def give(data: Any, count: int, moments: Any, _: Any) -> None:
+                beat()
+                ahead = moments.outputBufferDacTime - moments.currentTime
+                when = time.perf_counter() + (ahead if 0 < ahead < 1 else count / rate)
+                # Other rates are rare, and what is stretched for drift can be stretched for them too.
+                data[:] = self.block(when, count, RATE / rate)[:, :channels]
 
-        return module.OutputStream(
-            device=device["index"], samplerate=rate, channels=channels, dtype="float32", latency=_LATENCY, callback=give
-        )
+            return module.OutputStream(
+                device=device["index"], samplerate=rate, channels=channels, dtype="float32", latency=_LATENCY, callback=give
+            )
+
+        return sounddevices.opened(self._name, "output", make)
 
     def block(self, when: float, count: int, pace: float = 1.0) -> Samples:
         """`count` samples to be heard from the moment `when` on; pace: samples of ours for one of the device's."""

@@ -13,6 +13,7 @@ import numpy as np
 from realtime.frame import RealtimeError
 from realtime.machine import sounddevices
 from realtime.machine.home import expanded
+from realtime.machine.lasting import Lasting
 from realtime.machine.placing import Placing
 from realtime.machine.ring import CHANNELS, RATE, Ring, Samples
 
@@ -20,8 +21,6 @@ _BLOCK = RATE // 50
 # Seconds that the driver may keep: sound waits for the pictures anyway, and less makes it stumble on a busy machine.
 _LATENCY = 0.04
 _OLDEST = 0.15
-_SILENT = 2.0
-_PAUSES = (1.0, 2.0, 4.0, 8.0)
 
 
 class Microphone:
@@ -32,21 +31,15 @@ class Microphone:
     """
 
     def __init__(self, name: str, ring: Ring, say: Callable[[str], None]) -> None:
-        self._name, self._say, self._ring = name, say, ring
-        self._stop = threading.Event()
-        self._heard = time.perf_counter()
-        self._stream = self._open()
-        self._thread = threading.Thread(target=self._watch, name="microphone", daemon=True)
-        self._thread.start()
+        self._name, self._ring = name, ring
+        gone = f"The microphone {name} says nothing any more; trying again until it does."
+        self._stream = Lasting(self._open, gone, f"The microphone {name} is back.", say)
 
     def close(self) -> None:
         """Let it go."""
-        self._stop.set()
-        self._thread.join(3.0)
-        if not self._thread.is_alive():
-            self._stream.close()
+        self._stream.close()
 
-    def _open(self) -> Any:
+    def _open(self, beat: Callable[[], None]) -> Any:
         placing = Placing(self._ring)
 
         def make(module: Any, device: dict[str, Any], rate: float) -> Any:
@@ -56,7 +49,7 @@ class Microphone:
                 now = time.perf_counter()
                 age = moments.currentTime - moments.inputBufferAdcTime
                 length = count / rate
-                self._heard = now
+                beat()
                 # Sound servers say nonsense in their first seconds, and some drivers nothing at all.
                 known = device["name"] not in sounddevices.SERVERS and length < age < length + _OLDEST
                 placing.put(now - (age if known else length), resampled(np.asarray(data, np.float32)))
@@ -67,24 +60,6 @@ class Microphone:
             )
 
         return sounddevices.opened(self._name, "input", make)
-
-    def _watch(self) -> None:
-        """Open it again when it has been unplugged."""
-        while not self._stop.wait(0.2):
-            if time.perf_counter() < self._heard + _SILENT:
-                continue
-            self._say(f"The microphone {self._name} says nothing any more; trying again until it does.")
-            self._stream.close()
-            attempt = 0
-            while not self._stop.wait(_PAUSES[min(attempt, len(_PAUSES) - 1)]):
-                attempt += 1
-                self._heard = time.perf_counter()
-                try:
-                    self._stream = self._open()
-                except RealtimeError:
-                    continue
-                self._say(f"The microphone {self._name} is back.")
-                break
 
 
 class SoundFile:
