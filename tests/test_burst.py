@@ -220,8 +220,9 @@ def test_a_large_checkpoint_comes_in_pieces(tmp_path: Path, monkeypatch: pytest.
     assert burst.join(tmp_path).read_bytes() == content
     path.unlink()
     pieces[1].unlink()
-    with pytest.raises(ValueError, match="cannot be read as a checkpoint"):
+    with pytest.raises(ValueError, match=rf"checkpoint\.pt: {len(pieces) - 1} pieces make no checkpoint; copy all of them again"):
         burst.join(tmp_path)
+    assert {file.name for file in tmp_path.iterdir()} == {piece.name for piece in pieces} - {pieces[1].name}
 
 
 def test_a_burst_needs_torch_numpy_and_cv2_alone(packed: Path, tmp_path: Path) -> None:

@@ -51,11 +51,16 @@ def test_what_was_half_written_is_no_shard_and_is_removed(tmp_path: Path) -> Non
     assert [path.name for path in tmp_path.iterdir()] == ["0000"]
 
 
-def test_a_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
+@pytest.mark.parametrize("last", [1, 2, 3])
+def test_a_failed_write_leaves_nothing(last: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
 
-    monkeypatch.setattr(shards, "put", full)
+    def full(number: int) -> None:
+        calls.append(number)
+        if len(calls) == last:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
     with pytest.raises(OSError, match=r"cannot be written \(No space left on device\); what is finished is kept.*0000"):
         _write(tmp_path / "0000", 0, 2)
     assert list(tmp_path.iterdir()) == []

@@ -31,6 +31,7 @@ from models.training.interrupt import stopping
 from models.training.run import CHECKPOINT, TOLD, Watch, save, step
 from models.training.trainer import Judges, Trainer, architecture, channels_last, make
 from models.training.unpack import Pack, unpack
+from models.whole import replacing
 
 if TYPE_CHECKING:
     # Not there on a machine that only trains.
@@ -200,10 +201,13 @@ def join(folder: Path) -> Path:
     path = folder / CHECKPOINT
     pieces = sorted(folder.glob(f"{CHECKPOINT}.[0-9]*"), key=lambda piece: int(piece.suffix[1:]))
     if pieces:
-        part = path.with_name(path.name + ".part")
-        part.write_bytes(b"".join(piece.read_bytes() for piece in pieces))
-        checkpoint.read(part)
-        part.replace(path)
+        with replacing(path, None) as file:
+            file.write(b"".join(piece.read_bytes() for piece in pieces))
+            file.flush()
+            try:
+                checkpoint.read(Path(file.name))
+            except ValueError as error:
+                raise ValueError(f"{path}: {len(pieces)} pieces make no checkpoint; copy all of them again") from error
     checkpoint.read(path)
     return path
 

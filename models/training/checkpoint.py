@@ -6,14 +6,14 @@ At the default widths about 16 MB, of which the optimisers' two moments of every
 
 from __future__ import annotations
 
-import contextlib
-import os
 import pickle
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import torch
+
+from models.whole import replacing
 
 FORMAT = 1
 _UNREADABLE = (OSError, RuntimeError, ValueError, TypeError, AttributeError, KeyError, EOFError, pickle.UnpicklingError)
@@ -29,19 +29,13 @@ def save(path: Path, state: Mapping[str, Any]) -> None:
 
 def whole(path: Path, write: Callable[[BinaryIO], object], what: str = "file") -> None:
     """Write a file whole or not at all.  what: it is called.  Raises OSError; what was there is kept then, nothing half-written left."""
-    part = path.with_name(path.name + ".part")
     try:
-        with part.open("wb") as file:
+        with replacing(path, None) as file:
             write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
     except (OSError, RuntimeError) as error:
         # torch says RuntimeError where its writer met a full disk.
-        raise OSError(f"{path}: the {what} could not be written ({_first(error)}); {_kept(path)}, make room and start again") from error
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
+        why = error.strerror if isinstance(error, OSError) else _first(error)
+        raise OSError(f"{path}: the {what} could not be written ({why}); {_kept(path)}, make room and start again") from error
 
 
 def load(path: Path, architecture: Mapping[str, Any], photos: Mapping[str, int] | None = None) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from models.training import losses
 from models.training.batches import Batch, Batches, pictures
 from models.training.networks import Generator
 from models.training.trainer import Judges
+from models.whole import replacing
 
 FIGURES, DRAWN = "figures.jsonl", "curves.png"
 _COLUMNS = 3
@@ -40,9 +41,8 @@ class Curves:
         self._folder = folder
         kept = [line for line in figures(folder) if line["step"] <= step]
         text = "".join(json.dumps(line) + "\n" for line in kept)
-        part = folder / (FIGURES + ".part")
-        part.write_text(text, encoding="utf-8")
-        part.replace(folder / FIGURES)
+        with replacing(folder / FIGURES, None) as file:
+            file.write(text.encode())
         self._began = time.perf_counter() - (kept[-1].get("seconds", 0.0) if kept else 0.0)
         self._board = _board(folder / "board", step) if board else None
 

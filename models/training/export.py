@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -22,6 +20,7 @@ from models.training.proof import Difference, Feed
 from models.training.quantise import quantised
 from models.training.run import CHECKPOINT
 from models.training.trainer import checksum
+from models.whole import replacing
 
 Precision = Literal["float16", "float32", "int8"]
 EXACT = Difference(1e-3, 1e-3)
@@ -146,32 +145,34 @@ def _average(path: Path) -> tuple[Generator, dict[str, Any]]:
 
 def _write(contents: Mapping[Path, bytes]) -> None:
     """All files or none; raises OSError, with those there before kept."""
-    parts, befores = ({path: path.with_name(path.name + end) for path in contents} for end in (".part", ".before"))
-    placed: list[Path] = []
-    at = next(iter(contents))
     try:
-        for at, content in contents.items():
-            at.parent.mkdir(parents=True, exist_ok=True)
-            with parts[at].open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            if at.is_file():
-                shutil.copyfile(at, befores[at])
-        for at, part in parts.items():
-            part.replace(at)
-            placed.append(at)
+        with ExitStack() as stack:
+            for path in contents:
+                stack.enter_context(_put_back(path))
+            for path, content in contents.items():
+                stack.enter_context(replacing(path, None)).write(content)
     except OSError as error:
-        for path in placed:
-            if befores[path].exists():
-                befores[path].replace(path)
-            else:
-                path.unlink()
-        raise OSError(f"{at}: cannot be written ({error.strerror}); make room or take another folder") from error
+        raise OSError(f"{error.filename}: cannot be written ({error.strerror}); make room or take another folder") from error
+
+
+@contextmanager
+def _put_back(path: Path) -> Iterator[None]:
+    """Where anything fails in here, the file is afterwards what it was before.  Raises OSError."""
+    before, there = path.with_name(path.name + ".before"), path.is_file()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if there:
+        with replacing(before, None) as file:
+            file.write(path.read_bytes())
+    try:
+        yield
+    except BaseException:
+        if there:
+            before.replace(path)
+        elif path.is_file():
+            path.unlink()
+        raise
     finally:
-        for part in (*parts.values(), *befores.values()):
-            with contextlib.suppress(OSError):
-                part.unlink(missing_ok=True)
+        before.unlink(missing_ok=True)
 
 
 __all__ = ["EXACT", "STORED", "Precision", "Report", "Written", "export"]

@@ -23,6 +23,7 @@ from models.training.judges import open_judges
 from models.training.settings import TrainSettings
 from models.training.trainer import Judges
 from models.training.unpack import FINE, FORMAT, POINTS
+from models.whole import replacing
 
 Array = NDArray[Any]
 Bytes = NDArray[np.uint8]
@@ -57,14 +58,8 @@ def pack(
     taken = _take(data, megabytes * 1e6 - _FRAME - sum(array.nbytes for array in fixed.values()), quality, advance)
     if not taken.pairs:
         raise ValueError(f"{out}: got {megabytes} MB, in which not one pair fits beside the encoder and the teacher; expected more")
-    part = out.with_name(out.name + ".part")
-    try:
-        with part.open("wb") as file:
-            np.savez(file, **fixed, **_arrays(data, judges, taken))
-        part.replace(out)
-    except OSError:
-        part.unlink(missing_ok=True)
-        raise
+    with replacing(out, None) as file:
+        np.savez(file, **fixed, **_arrays(data, judges, taken))
     return len(taken.pairs)
 
 

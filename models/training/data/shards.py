@@ -6,10 +6,8 @@ A shard is a folder of .npy files and `shard.json`, which tells their sizes; it 
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +16,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from models.whole import replacing
 
 Array = NDArray[Any]
 
@@ -41,32 +41,20 @@ def write(folder: Path, arrays: Mapping[str, Array], about: Mapping[str, object]
     try:
         part.mkdir(parents=True)
         for name, array in arrays.items():
-            with (part / f"{name}.npy").open("wb") as file:
+            with replacing(part / f"{name}.npy", None) as file:
                 np.save(file, array)
-                _settle(file.fileno())
         sizes = {name: list(array.shape) for name, array in arrays.items()}
         put(part / _ABOUT, {"sizes": sizes, **about})
         part.rename(folder)
     except OSError as error:
         shutil.rmtree(part, ignore_errors=True)
-        # Of a full disk numpy says only how many numbers it wrote.
-        code = error.errno or errno.ENOSPC
-        raise OSError(code, f"cannot be written ({os.strerror(code)}); what is finished is kept", str(folder)) from error
+        raise OSError(error.errno, f"cannot be written ({error.strerror}); what is finished is kept", str(folder)) from error
 
 
 def put(path: Path, content: Mapping[str, object]) -> None:
     """Write a JSON file whole or not at all.  Raises OSError."""
-    part = path.with_name(path.name + ".part")
-    with part.open("w", encoding="utf-8") as file:
-        json.dump(content, file, indent=1, ensure_ascii=False)
-        file.flush()
-        _settle(file.fileno())
-    part.replace(path)
-
-
-def _settle(descriptor: int) -> None:
-    # A name must not reach the disk before what it names, or a power cut leaves an empty file of that name.
-    os.fsync(descriptor)
+    with replacing(path, None) as file:
+        file.write(json.dumps(content, indent=1, ensure_ascii=False).encode())
 
 
 def tidy(room: Path) -> None:
