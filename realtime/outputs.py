@@ -8,7 +8,15 @@ from pydantic import Field
 
 from realtime.part import Part
 
-Encoder = Literal["auto", "software", "nvenc", "qsv", "amf", "videotoolbox", "v4l2m2m"]
+# What several outputs have in common, each in its own place among theirs.
+Rate = Annotated[float | None, Field(gt=0, le=240, title="Frame rate", description="Empty: the input's")]
+Width = Annotated[int | None, Field(ge=16, le=7680, description="Empty: the input's")]
+Height = Annotated[int | None, Field(ge=16, le=4320, description="Empty: the input's")]
+Bitrate = Annotated[float, Field(ge=0.1, le=100, description="Megabits a second")]
+Encoder = Annotated[
+    Literal["auto", "software", "nvenc", "qsv", "amf", "videotoolbox", "v4l2m2m"], Field(description="auto: the hardware's where it works")
+]
+
 
 class VirtualCameraOutput(Part):
     """The camera that video-call programs see."""
@@ -16,9 +24,9 @@ class VirtualCameraOutput(Part):
     kind: Literal["virtual-camera"] = "virtual-camera"
     device: str | None = Field(None, description="For example /dev/video10; empty: the first that can be used")
     backend: Literal["auto", "v4l2loopback", "obs", "unitycapture"] = Field("auto", description="What makes the camera")
-    fps: float | None = Field(None, gt=0, le=240, title="Frame rate", description="Empty: the input's")
-    width: int | None = Field(None, ge=16, le=7680, description="Empty: the input's")
-    height: int | None = Field(None, ge=16, le=4320, description="Empty: the input's")
+    fps: Rate = None
+    width: Width = None
+    height: Height = None
 
 
 class WindowOutput(Part):
@@ -48,12 +56,12 @@ class StreamOutput(Part):
 
     kind: Literal["stream"] = "stream"
     url: str = Field(pattern=r"^(rtmp|rtmps|srt|rtsp|udp)://[^\s]+$", title="Address", description="rtmp, rtmps, srt, rtsp or udp")
-    encoder: Encoder = Field("auto", description="auto: the hardware's where it works")
-    bitrate: float = Field(4.0, ge=0.1, le=100, description="Megabits a second")
+    encoder: Encoder = "auto"
+    bitrate: Bitrate = 4.0
     keyframes: float = Field(2.0, ge=0.25, le=20, description="Seconds between two pictures that a viewer can begin with")
-    fps: float | None = Field(None, gt=0, le=240, title="Frame rate", description="Empty: the input's")
-    width: int | None = Field(None, ge=16, le=7680, description="Empty: the input's")
-    height: int | None = Field(None, ge=16, le=4320, description="Empty: the input's")
+    fps: Rate = None
+    width: Width = None
+    height: Height = None
     audio: bool = Field(True, description="With the microphone of the section audio, or else the clip's sound")
 
 
@@ -64,11 +72,11 @@ class HlsOutput(Part):
     folder: str = Field(description="Where the pieces go")
     seconds: float = Field(2.0, ge=0.5, le=20, description="Length of a piece")
     keep: int = Field(6, ge=2, le=10000, description="So many pieces, older ones are deleted")
-    encoder: Encoder = Field("auto", description="auto: the hardware's where it works")
-    bitrate: float = Field(4.0, ge=0.1, le=100, description="Megabits a second")
-    fps: float | None = Field(None, gt=0, le=240, title="Frame rate", description="Empty: the input's")
-    width: int | None = Field(None, ge=16, le=7680, description="Empty: the input's")
-    height: int | None = Field(None, ge=16, le=4320, description="Empty: the input's")
+    encoder: Encoder = "auto"
+    bitrate: Bitrate = 4.0
+    fps: Rate = None
+    width: Width = None
+    height: Height = None
     audio: bool = Field(True, description="With the microphone of the section audio, or else the clip's sound")
 
 
