@@ -1,4 +1,7 @@
-"""An answer that goes on until somebody leaves, and that is surely told when that is."""
+"""An answer that goes on until somebody leaves, and that is surely told when that is.
+
+Who stays and reads nothing leaves too: their connection ends, see Connection.
+"""
 
 from __future__ import annotations
 

@@ -79,8 +79,11 @@ def host(settings: Settings, wish: Wish, config: Path | None, folder: Path, say:
 
 
 @contextmanager
-def opened(settings: Settings, wish: Wish, config: Path | None, folder: Path) -> Iterator[House]:
-    """A studio that is ready to serve, its loop not started yet; on the way out everything closes.  Raises RealtimeError."""
+def opened(settings: Settings, wish: Wish, config: Path | None, folder: Path, patience: float = 10.0) -> Iterator[House]:
+    """A studio that is ready to serve, its loop not started yet; on the way out everything closes.  Raises RealtimeError.
+
+    patience: seconds after which a reader who takes nothing of what waits for them is let go.
+    """
     from realtime.sinks.monitor import Monitor
     from realtime.steering.show import Show
     from realtime.studio.app import Studio
@@ -105,7 +108,7 @@ def opened(settings: Settings, wish: Wish, config: Path | None, folder: Path) ->
         parts.callback(show.close)
         studio = Studio(show, monitor, access, place)
         parts.callback(studio.close)
-        hosted = server(studio.app, studio.begin, studio.end, certificate, key)
+        hosted = server(studio.app, studio.begin, studio.end, certificate, key, patience)
         yield House(hosted, listener, show, studio, access, tuple(links(access, wish.host)))
 
 

@@ -15,17 +15,15 @@ from types import FrameType
 from typing import Any
 
 from uvicorn import Config, Server
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from realtime.frame import RealtimeError
 from realtime.keys import signals
-from realtime.studio.access import client_of, is_loopback
+from realtime.studio.connection import PATIENCE, Connection
 
 Begin = Callable[[asyncio.AbstractEventLoop], None]
-CONNECTIONS = 400
-_EACH = 64
-_SPEAK = 15.0
 _FAREWELL = 0.4
+# So many bytes wait in the system for a reader: a moving picture that waits grows old.
+_SENT = 64 << 10
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -39,6 +37,8 @@ def bind(host: str, port: int) -> socket.socket:
         if sys.platform != "win32":
             # Else the port would stay taken for a minute after the last studio; on Windows the word means something else.
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Every connection takes it over.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SENT)
         listener.bind(address)
         listener.listen(256)
     except OSError as error:
@@ -110,53 +110,19 @@ class Hosted(Server):
                 connection.transport.abort()
 
 
-class Connection(H11Protocol):
-    """One connection; whoever opens too many of them, or says nothing on one, loses it."""
-
-    counts: dict[str, int] = {}  # noqa: RUF012 (replaced for each server, see connections())
-
-    def connection_made(self, transport: Any) -> None:
-        """Count it, and wait for the first words."""
-        super().connection_made(transport)
-        address = transport.get_extra_info("peername")
-        self._from = client_of(str(address[0])) if address else ""
-        self.counts[self._from] = self.counts.get(self._from, 0) + 1
-        most = CONNECTIONS if is_loopback(self._from) else _EACH
-        self._silence = self.loop.call_later(_SPEAK, self._hang_up)
-        if self.counts[self._from] > most or sum(self.counts.values()) > CONNECTIONS:
-            transport.abort()
-
-    def data_received(self, data: bytes) -> None:
-        """Hear; whoever has begun to ask has to come to the end of the question."""
-        super().data_received(data)
-        if self._asked():
-            self._silence.cancel()
-        elif self._silence.cancelled():
-            self._silence = self.loop.call_later(_SPEAK, self._hang_up)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Count it no more."""
-        self._silence.cancel()
-        left = self.counts.get(self._from, 1) - 1
-        if left > 0:
-            self.counts[self._from] = left
-        else:
-            self.counts.pop(self._from, None)
-        super().connection_lost(exc)
-
-    def _asked(self) -> bool:
-        return self.cycle is not None and not self.cycle.response_complete
-
-    def _hang_up(self) -> None:
-        if not self._asked() and self.transport is not None:
-            self.transport.abort()
-
-
 def server(
-    app: Any, begin: Begin, ending: Callable[[], Awaitable[None]], certificate: Path | None = None, key: Path | None = None
+    app: Any,
+    begin: Begin,
+    ending: Callable[[], Awaitable[None]],
+    certificate: Path | None = None,
+    key: Path | None = None,
+    patience: float = PATIENCE,
 ) -> Hosted:
-    """A server for an application; `should_exit` ends it."""
-    connections = type("Connection", (Connection,), {"counts": {}})
+    """A server for an application; `should_exit` ends it.
+
+    patience: seconds that somebody may take nothing of what waits for them.
+    """
+    connections = type("Connection", (Connection,), {"counts": {}, "patience": patience})
     config = Config(
         app,
         http=connections,
@@ -211,4 +177,4 @@ def serve(hosted: Hosted, listener: socket.socket, toggle: Callable[[], None], r
         asyncio.run(run())
 
 
-__all__ = ["CONNECTIONS", "Connection", "Hosted", "bind", "check_certificate", "serve", "server"]
+__all__ = ["Hosted", "bind", "check_certificate", "serve", "server"]
