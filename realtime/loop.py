@@ -12,7 +12,7 @@ from typing import Any
 
 import cv2
 
-from realtime.config import Settings, WindowOutput
+from realtime.config import RecordingOutput, Settings, WindowOutput
 from realtime.effort import Quality
 from realtime.equipment import Equipment
 from realtime.frame import RealtimeError, Source
@@ -145,6 +145,11 @@ class Loop:
             logger.info("Quality: %s", settings.quality)
         if label_off(settings.overlay) and not label_off(before.overlay):
             logger.info("The label is off: viewers are not told that this video is altered.")
+        if settings.audio.microphone != before.audio.microphone:
+            # A file's tracks are fixed when it begins.
+            for state in [port.state() for port in self.ports if isinstance(port.output, RecordingOutput)]:
+                if state.state == "on air" and state.problem:
+                    logger.warning("%s", state.problem)
         if settings.swap.sources[:1] != before.swap.sources[:1]:
             logger.info("The face is now %s.", settings.swap.sources[0] if settings.swap.sources else "nobody's")
 

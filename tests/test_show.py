@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import threading
 import time
+import wave
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -359,6 +360,37 @@ def test_a_recording_begins_ends_and_goes_on_with_another_input(make: Make, tmp_
     assert sizes == [320, 320, 400]
     _running(show)
     assert show.recording is None
+
+
+def test_a_microphone_that_is_turned_on_later_is_in_the_next_recording(
+    make: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Said once in the log, which the page shows, and beside the output for as long as it is so."""
+    microphone = tmp_path / "voice.wav"
+    with wave.open(str(microphone), "wb") as file:
+        file.setparams((1, 2, 48000, 0, "NONE", ""))
+        file.writeframes(bytes(96000))
+    show = make()
+    _running(show)
+    first = show.record(True)
+    for _ in range(3):
+        _newer(show)
+    show.change(("audio", "microphone"), str(microphone))
+    sentence = f"The recording {first and first.name} has no sound, because it began without a microphone; the next one will have it."
+    _until(lambda: [state.problem for state in show.outputs()] == [sentence])
+    show.change(("audio", "delay"), 0.1)
+    _newer(show)
+    show.record(False)
+    second = show.record(True)
+    for _ in range(3):
+        _newer(show)
+    assert [state.problem for state in show.outputs()] == [""]
+    show.record(False)
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [sentence]
+    assert first is not None
+    assert second is not None
+    with av.open(str(first)) as old, av.open(str(second)) as new:
+        assert [[stream.type for stream in container.streams] for container in (old, new)] == [["video"], ["video", "audio"]]
 
 
 def test_a_full_disk_ends_the_recording_and_nothing_else(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:

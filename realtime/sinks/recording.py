@@ -71,6 +71,14 @@ class Recording:
         self._last = -1
         self._written = False
 
+    @property
+    def problem(self) -> str:
+        """Why it stays without the sound that there is by now, in a sentence; "" otherwise."""
+        silent = self._output is not None and self._voice is None and self._sound is None
+        if not silent or self._hearing is None or not self._hearing.on:
+            return ""
+        return f"The recording {self._final.name} has no sound, because it began without a microphone; the next one will have it."
+
     def send(self, frame: Frame) -> None:
         """Record one frame; raises RealtimeError when the disk is full or the first pictures cannot be encoded."""
         if self._part is None:
