@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from realtime.terminal import heard
+from realtime.terminal import heard, moving
 
 # Everything heavy is imported where it is used, so that --help answers at once.
 if TYPE_CHECKING:
@@ -59,12 +59,12 @@ def bar(console: Console, name: str) -> Iterator[Callable[[int, int], None]]:
 
         yield line
         return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
     columns = (TextColumn(name), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(name, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+    with moving(console, *columns) as move:
+        move()
+        yield lambda done, total: move(completed=done, total=total)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from realtime.terminal import agreed, heard, plainly
+from realtime.terminal import agreed, heard, moving, plainly
 
 # Everything heavy is imported where it is used, so that --help answers at once.
 if TYPE_CHECKING:
@@ -210,30 +210,14 @@ def _trusting(say: Callable[[str], None], trusted: bool) -> Callable[[Weights, s
 @contextmanager
 def _bar(console: Console, name: str) -> Iterator[Report]:
     """A bar for a download on a terminal, and nothing elsewhere."""
-    from models.shelf.fetch import Progress as Amount
-
     if not console.is_terminal:
         yield lambda amount: None
         return
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
     columns = (TextColumn(name), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    bar = Progress(*columns, console=console, transient=True)
-    task = bar.add_task(name, total=None)
-
-    def report(amount: Amount) -> None:
-        # Questions come before the first byte and after the last one, without the bar in between.
-        bar.update(task, total=amount.total, completed=amount.done)
-        if amount.total is not None and amount.done >= amount.total:
-            bar.stop()
-        else:
-            bar.start()
-
-    try:
-        yield report
-    finally:
-        with heard():
-            bar.stop()
+    with moving(console, *columns) as move:
+        yield lambda amount: move(completed=amount.done, total=amount.total)
 
 
 def _here(held: Held) -> None:

@@ -1,4 +1,4 @@
-"""What a terminal shows: the log in plain lines, mistakes as one sentence and, for a file that the loop runs through, a bar."""
+"""What a terminal shows: the log in plain lines, mistakes as one sentence and, for what has an end, a bar."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 # rich is imported late, so that --help and --version answer at once.
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import ProgressColumn
 
     from realtime.frame import Source
     from realtime.meter import Statistics
@@ -37,19 +38,41 @@ def progress(source: Source, statistics: Callable[[], Statistics], console: Cons
     if source.live or not console.is_terminal:
         yield lambda: None
         return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
-    rate = TextColumn("{task.fields[fps]:.0f} fps")
-    bar = Progress(BarColumn(), MofNCompleteColumn(), rate, TimeRemainingColumn(), console=console, transient=True)
-    task = bar.add_task("", total=getattr(source, "total", None), fps=0.0)
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[fps]:.0f} fps"), TimeRemainingColumn())
+    with moving(console, *columns, total=getattr(source, "total", None), fps=0.0) as move:
 
-    def advance() -> None:
-        figures = statistics()
-        bar.update(task, completed=figures.frames, fps=figures.fps_now)
+        def advance() -> None:
+            figures = statistics()
+            move(completed=figures.frames, fps=figures.fps_now)
 
-    bar.start()
-    try:
+        move()
         yield advance
+
+
+@contextmanager
+def moving(console: Console, *columns: ProgressColumn, total: float | None = None, **fields: Any) -> Iterator[Callable[..., None]]:
+    """What to call to show a bar on a terminal and to move it: with `completed`, `total` and fields, by rich's names.
+
+    It is not there before the first call, nor while it is full: what is asked before and after the work stands alone.
+    """
+    from rich.progress import Progress
+
+    bar = Progress(*columns, console=console, transient=True)
+    task = bar.add_task("", total=total, **fields)
+
+    def move(**now: Any) -> None:
+        bar.update(task, **now)
+        known = bar.tasks[0]
+        with heard():
+            if known.total is not None and known.completed >= known.total:
+                bar.stop()
+            else:
+                bar.start()
+
+    try:
+        yield move
     finally:
         with heard():
             bar.stop()
@@ -100,4 +123,4 @@ def agreed(said: bool, otherwise: str) -> bool:
     return said or typer.confirm("Has this person agreed that you use their face in video calls and recordings?")
 
 
-__all__ = ["Plain", "agreed", "heard", "plainly", "progress"]
+__all__ = ["Plain", "agreed", "heard", "moving", "plainly", "progress"]
