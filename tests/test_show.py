@@ -103,6 +103,7 @@ def test_it_starts_shows_changes_and_stops(make: Make, anna: str) -> None:
     _running(show)
     _until(lambda: any(face.source == anna for face in show.faces()))
     (face,) = show.faces()
+    assert not face.covered
     left, top, right, bottom = face.box
     assert 0 <= left < right <= 1
     assert 0 <= top < bottom <= 1
@@ -157,6 +158,9 @@ def test_a_face_whose_person_agrees_no_longer_is_taken_off_for_good(make: Make, 
     identities.remove(anna)
     show.forget(anna)
     _until(lambda: not any(face.patch is not None for face in _newer(show).frame.faces))
+    _until(lambda: [(face.source, face.covered) for face in show.faces()] == [(None, True)])
+    show.change(("blend", "on_lost"), "pass")
+    _until(lambda: [(face.source, face.covered) for face in show.faces()] == [(None, False)])
     while show.undoable:
         show.undo()
         assert show.settings.swap.sources == ()

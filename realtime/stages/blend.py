@@ -12,7 +12,7 @@ from models import compose
 from models.knobs import Effort
 from realtime.config import BlendSettings
 from realtime.frame import Face, Frame, Image, Patch, Points
-from realtime.stages.lost import cover
+from realtime.stages.lost import cover, covered
 
 _GRAIN_SIZE = 1024
 _GRAIN_UNIT = 24.0
@@ -58,7 +58,7 @@ class Blend:
         settings = self.settings
         present = {-1 if face.track is None else face.track for face in frame.faces}
         self._looks = {track: look for track, look in self._looks.items() if track in present}
-        painted = [face for face in frame.faces if face.patch is not None or (face.lost and settings.on_lost != "pass")]
+        painted = [face for face in frame.faces if face.patch is not None or covered(face, settings)]
         if not painted:
             return frame
         image = frame.image.copy()

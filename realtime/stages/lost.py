@@ -8,11 +8,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.frame import Image, Points
+from realtime.config import BlendSettings
+from realtime.frame import Face, Image, Points
 
 # A detection box ends at brows and chin; hair, ears and neck recognise a person too.
 _MARGIN = 0.35
 _CELLS = 5
+
+
+def covered(face: Face, settings: BlendSettings) -> bool:
+    """Whether nothing of a face is to be seen: it should have a patch and has none, and may not pass bare."""
+    return face.patch is None and face.lost and settings.on_lost != "pass"
 
 
 def cover(image: Image, box: Points, how: Literal["blur", "blank"], strength: float = 1.0) -> None:
@@ -49,4 +55,4 @@ def ellipse(box: Points, height: int, width: int) -> tuple[tuple[slice, slice], 
     return (slice(top, bottom), slice(left, right)), np.clip((1.0 - away) / 0.15, 0.0, 1.0).astype(np.float32)
 
 
-__all__ = ["cover", "ellipse"]
+__all__ = ["cover", "covered", "ellipse"]

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 import cv2
 
+from realtime.config import BlendSettings
 from realtime.frame import Frame, Image, RealtimeError
+from realtime.stages.lost import covered
 
 _NEAR = 0.03
 """How far outside a box, as a part of the picture, a click still means it."""
@@ -18,22 +20,25 @@ class FaceState:
     """Somebody in the newest frame.
 
     track: their number.  box: left, top, right, bottom as fractions of the picture.  source: whose face they are to wear, or None.
+    covered: nothing of their own face is seen, and no other either.
     """
 
     track: int
     box: tuple[float, float, float, float]
     source: str | None
+    covered: bool = False
 
 
-def seen(frame: Frame, wearing: Mapping[int, str]) -> list[FaceState]:
-    """Everybody who is followed.  wearing: source by track."""
+def seen(frame: Frame, wearing: Mapping[int, str], blend: BlendSettings) -> list[FaceState]:
+    """Everybody who is followed.  wearing: source by track.  blend: what the frame was blended with."""
     height, width = frame.image.shape[:2]
     found = []
     for face in frame.faces:
         if face.track is not None and width and height:
             left, top, right, bottom = (float(value) for value in face.box)
             box = left / width, top / height, right / width, bottom / height
-            found.append(FaceState(face.track, (_part(box[0]), _part(box[1]), _part(box[2]), _part(box[3])), wearing.get(face.track)))
+            parts = _part(box[0]), _part(box[1]), _part(box[2]), _part(box[3])
+            found.append(FaceState(face.track, parts, wearing.get(face.track), covered(face, blend)))
     return found
 
 

@@ -115,7 +115,7 @@ class Show:
     def faces(self) -> list[FaceState]:
         """Everybody in the newest frame; nobody while there is no loop."""
         loop, view = self._runner.loop, self.monitor.latest
-        return seen(view.frame, loop.wearing) if loop is not None and view is not None else []
+        return seen(view.frame, loop.wearing, self.settings.blend) if loop is not None and view is not None else []
 
     def assign(self, x: float, y: float, source: str | None) -> Settings:
         """Put a source's face on whoever is at a place of the picture, fractions of it; None: what others get.  Raises RealtimeError."""

@@ -41,10 +41,10 @@ function place(layer, faces) {
     Object.assign(mark.style, {
       left: percent(left - wide), top: percent(top - tall), width: percent(right - left + 2 * wide), height: percent(bottom - top + 2 * tall),
     });
-    const wears = face.source ? bare(face.source) : "own face";
-    mark.dataset.worn = Boolean(face.source);
+    const wears = face.covered ? "covered" : face.source ? bare(face.source) : "own face";
+    mark.dataset.worn = face.covered || Boolean(face.source);
     fill(mark.firstChild, wears);
-    mark.setAttribute("aria-label", `Face ${number + 1}, wears ${wears}: choose another`);
+    mark.setAttribute("aria-label", `Face ${number + 1}, ${face.covered ? "" : "wears "}${wears}: choose another`);
     mark.onclick = () => choose(mark, (left + right) / 2, (top + bottom) / 2, face.source);
   });
   for (const key of gone) {

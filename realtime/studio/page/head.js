@@ -16,14 +16,14 @@ export function begin() {
   const forth = button("redo", "Redo (Ctrl+Shift+Z)", redo);
   const presets = button("preset", "Presets", (event) => menu(event.currentTarget), { text: "Presets", "aria-haspopup": "menu" });
   const saving = button("save", "Save (Ctrl+S)", save, { text: "Save" });
-  const keys = button("help", "Shortcuts (?)", help);
+  const keys = button("help", "Shortcuts (?)", help, { kind: "quiet keys" });
   document.getElementById("actions").append(back, forth, presets, saving, keys, headControl());
   on(["history", "connected"], ({ history, connected }) => {
     back.disabled = !connected || !history?.undo;
     forth.disabled = !connected || !history?.redo;
   });
   on(["connected"], ({ connected }) => { presets.disabled = saving.disabled = !connected; });
-  on(["loop", "connected", "figures", "settings", "sources"], say);
+  on(["loop", "connected", "figures", "settings", "sources", "faces"], say);
 }
 
 /** Take the last change back. */
@@ -81,11 +81,15 @@ function drop(anchor) {
   })));
 }
 
-function say({ loop, connected, settings }) {
+function say({ loop, connected, settings, faces }) {
   const words = { running: "Live", starting: "Starting", stopped: "Stopped", ended: "Ended", failed: "Failed" };
   const shown = document.getElementById("state");
-  const own = settings && (!settings.swap.enabled || !settings.swap.sources.length);
-  const text = connected === null ? "Connecting" : !connected ? "No connection" : loop.state === "running" && own ? "Live, own face shown" : words[loop.state] ?? loop.state;
+  // Who wore a face that was taken away is covered until there is another.
+  const bare = settings && (!settings.swap.enabled || !settings.swap.sources.length);
+  const covered = bare && settings.swap.enabled && faces.some((face) => face.covered);
+  const own = bare && !covered;
+  const how = own ? "Live, own face shown" : covered ? "Live, face covered" : words.running;
+  const text = connected === null ? "Connecting" : !connected ? "No connection" : loop.state === "running" ? how : words[loop.state] ?? loop.state;
   shown.dataset.state = connected === null ? "starting" : !connected ? "lost" : loop.state === "running" && own ? "own" : loop.state;
   // Written only when it differs: each writing is read aloud.
   if (shown.lastElementChild.textContent !== text) shown.lastElementChild.textContent = text;

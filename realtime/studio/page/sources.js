@@ -89,14 +89,17 @@ function swapSwitch() {
   const box = make("input", { type: "checkbox", role: "switch", id: "swap-switch", onchange: toggleSwap });
   const text = make("small", {});
   const made = make("label", { class: "swap", for: "swap-switch" }, make("span", {}, make("b", {}, "Swap faces"), text), box);
-  on(["settings"], ({ settings }) => {
+  on(["settings", "faces"], ({ settings, faces }) => {
     box.disabled = !settings;
     if (!settings) return;
     const { enabled } = settings.swap;
     const dressed = settings.swap.sources.length > 0;
     box.checked = enabled;
     made.dataset.warn = !enabled || !dressed;
-    text.textContent = !dressed ? "No face is chosen: your own face is shown." : enabled ? "Others see the face below." : "Off: others see your own face.";
+    const covered = enabled && faces.some((face) => face.covered);
+    const undressed = `No face is chosen: your own face is ${covered ? "covered until you choose one" : "shown"}.`;
+    const words = !dressed ? undressed : enabled ? "Others see the face below." : "Off: others see your own face.";
+    if (text.textContent !== words) text.textContent = words;
   });
   return made;
 }
