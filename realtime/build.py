@@ -85,7 +85,8 @@ def build(
         # Detection runs beside the loop where frames are live, and in line where every frame of a file counts.
         finder = _closing(open_parts, _aside(detect)) if source.live else detect
         quality = Quality([detect, swap, blend], settings.quality, source.rate if source.live else None)
-        desk = _closing(open_parts, Desk(settings.audio, logger.info, spare=monitor is not None, clip=_heard(source)))
+        clip = _heard(source) if source.live else None
+        desk = _closing(open_parts, Desk(settings.audio, logger.info, spare=monitor is not None, clip=clip))
         parts = {"detect": detect, "track": track, "swap": swap, "blend": blend, "overlay": overlay, "audio": desk}
         loop = Loop(settings, parts, quality, equipment)
         loop.ports = _closing(open_parts, Ports(lambda output: _sink(output, settings, source, loop, overlay, desk), changed))
@@ -136,10 +137,10 @@ def _source(settings: Settings) -> Source:
 
 
 def _heard(source: Source) -> Ring | None:
-    """The sound of a clip that plays at its own pace, so that its frames have the times of the clock."""
+    """The sound of a clip by the times of its frames, which are the clock's where it plays at its own pace."""
     from realtime.sources.video import Video
 
-    return source.hear() if isinstance(source, Video) and source.live else None
+    return source.hear() if isinstance(source, Video) else None
 
 
 def _opened(ports: Ports, settings: Settings, spare: bool, monitor: Monitor | None) -> tuple[list[str], list[Sink]]:
@@ -170,13 +171,15 @@ def _sink(output: Output, settings: Settings, source: Source, loop: Loop, overla
     if isinstance(output, RecordingOutput):
         from realtime.sinks.recording import Recording
 
-        clip = settings.input if isinstance(settings.input, VideoInput) and not source.live else None
-        hearing = desk if source.live else None
-        return Painted(Recording(output, source.rate, Path(clip.path) if clip else None, logger.info, hearing), leaving)
+        clip = Path(settings.input.path) if isinstance(settings.input, VideoInput) and not source.live else None
+        return Painted(Recording(output, source.rate, clip, logger.info, desk if source.live else None), leaving)
     if isinstance(output, (StreamOutput, HlsOutput)):
+        from realtime.sinks.following import Following
         from realtime.sinks.stream import Stream
 
-        return Painted(Stream(output, source.rate, source.live, desk, logger.info), leaving)
+        heard = None if source.live else _heard(source)
+        hearing = Following(heard, desk) if heard else desk
+        return Painted(Stream(output, source.rate, source.live, hearing, logger.info), leaving)
     if isinstance(output, FaceOutput):
         return _face(output, source, loop, overlay)
     if isinstance(output, WindowOutput):

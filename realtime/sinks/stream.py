@@ -16,6 +16,7 @@ from realtime.machine.latency import Latency
 from realtime.sinks import relay
 from realtime.sinks.broadcast import Broadcast, Output, keyframes, place
 from realtime.sinks.encoders import choose
+from realtime.sinks.following import Following
 from realtime.sinks.voice import Hearing
 from realtime.slot import Closed, Slot
 
@@ -59,7 +60,7 @@ class Stream:
     def __init__(self, settings: Output, rate: float, live: bool, hearing: Hearing | None, say: Callable[[str], None]) -> None:
         self.settings, self._live, self._say = settings, live, say
         self.place = place(settings)
-        self._rate = min(rate, settings.fps or rate)
+        self._source, self._rate = rate, min(rate, settings.fps or rate)
         self._hearing = hearing if settings.audio else None
         if self.place.startswith("srt:"):
             relay.program()
@@ -119,6 +120,8 @@ class Stream:
         # A file's frames come as fast as the loop makes them: they wait for their time, and a loop that is too slow sets it anew.
         if self._begin is None or not -1.0 < self._begin + frame.time - now < 10.0:
             self._begin = now - frame.time
+        if isinstance(self._hearing, Following):
+            self._hearing.follow(frame.time, self._begin + frame.time, 1 / self._source)
         self._stop.wait(max(self._begin + frame.time - now, 0.0))
         return self._begin + frame.time
 
