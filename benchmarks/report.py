@@ -60,8 +60,12 @@ def command(arguments: Sequence[str] | None = None) -> str:
 
 def write(path: Path, figures: dict[str, Any]) -> None:
     """Write the figures as JSON with machine, versions and command before them."""
-    document = {"machine": machine(), "versions": versions(), "command": command(), **figures}
-    path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    path.write_text(document(figures), encoding="utf-8")
+
+
+def document(figures: dict[str, Any]) -> str:
+    """The figures as JSON with machine, versions and command before them."""
+    return json.dumps({"machine": machine(), "versions": versions(), "command": command(), **figures}, indent=1) + "\n"
 
 
 def show(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
@@ -120,4 +124,4 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
-__all__ = ["canvas", "cell", "command", "machine", "plainly", "say", "show", "versions", "write"]
+__all__ = ["canvas", "cell", "command", "document", "machine", "plainly", "say", "show", "versions", "write"]

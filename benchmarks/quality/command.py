@@ -125,13 +125,11 @@ def _tables(document: dict[str, Any]) -> None:
 
 
 def _write(document: dict[str, Any], json: Path | None, plot: Path | None, html: Path | None, sheet: Path | None) -> None:
-    from benchmarks.quality import page, plots, sheets
+    from benchmarks.quality import page, plots, sheets, store
 
     if json:
         bare = [{key: value for key, value in row.items() if key != "stills"} for row in document["rows"]]
-        temporary = json.with_name(f".{json.name}.part")
-        report.write(temporary, document | {"rows": bare})
-        temporary.replace(json)
+        store.write(json, report.document(document | {"rows": bare}))
     if plot:
         plots.draw(plot, document["rows"], [judge["name"] for judge in document["judges"]])
     if html:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import report
+from models.whole import replacing
 
 
 def draw(path: Path, rows: Sequence[Mapping[str, Any]], judges: Sequence[str]) -> None:
@@ -36,9 +37,8 @@ def draw(path: Path, rows: Sequence[Mapping[str, Any]], judges: Sequence[str]) -
         lines.set(title=f"{judge}: nearer the source above the line (cosine, source less target)", xlabel="frame")
         if len(rows) <= 12:
             lines.legend(fontsize=6, ncols=3)
-    temporary = path.with_name(f".{path.stem}.part{path.suffix or '.png'}")
-    figure.savefig(temporary, dpi=120, format=(path.suffix.lstrip(".") or "png"))
-    temporary.replace(path)
+    with replacing(path, None) as file:
+        figure.savefig(file, dpi=120, format=(path.suffix.lstrip(".") or "png"))
 
 
 __all__ = ["draw"]

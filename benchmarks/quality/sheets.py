@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from benchmarks.quality.shot import Shot
+from models.whole import replacing
 from realtime.frame import Image
 
 SIDE = 256
@@ -47,9 +48,8 @@ def sheet(path: Path, rows: Mapping[str, Sequence[Image]]) -> None:
         for column, picture in enumerate(pictures):
             left = label + column * SIDE
             canvas[row * SIDE : (row + 1) * SIDE, left : left + SIDE] = picture
-    temporary = path.with_name(f".{path.stem}.part{path.suffix}")
-    cv2.imwrite(str(temporary), canvas, _QUALITY)
-    temporary.replace(path)
+    with replacing(path, None) as file:
+        file.write(cv2.imencode(path.suffix, canvas, _QUALITY)[1].tobytes())
 
 
 def contact(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from benchmarks import report
 from benchmarks.quality.judges import sha256
+from models.whole import replacing
 from realtime.frame import RealtimeError
 from realtime.people import identities
 
@@ -59,12 +60,10 @@ def save(folder: Path | None, name: str, result: Mapping[str, Any]) -> None:
 
 def write(path: Path, text: str) -> None:
     """Put a text file in place in one step; raises RealtimeError where it cannot be written."""
-    temporary = path.with_name(f".{path.name}.part")
     try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
+        with replacing(path, None) as file:
+            file.write(text.encode())
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise RealtimeError(f"{path} cannot be written: {error.strerror}.") from None
 
 
