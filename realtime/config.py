@@ -166,7 +166,9 @@ class OverlaySettings(Part):
 class AudioSettings(Part):
     """The sound that goes with the pictures, held back until they have come through the loop."""
 
-    microphone: Name = Field("none", description="none, default, (part of) a device's name, or a sound file; heard instead of a clip's own sound")
+    microphone: Name = Field(
+        "none", description="none, default, (part of) a device's name, or a sound file; heard instead of a clip's own sound"
+    )
     delay: Annotated[float, Field(ge=0, le=5)] | Literal["auto"] = Field(
         "auto", description="Seconds that the sound is held back; auto: the latency as it is measured"
     )
