@@ -17,6 +17,7 @@ from benchmarks.quality.judges import Dlib, Onnx, cosine, open_judges
 from models.detector import Detector
 from models.landmarks import Landmarker
 from models.running.material import identity
+from models.shelf.held import hashed
 from realtime.frame import RealtimeError
 
 Picture = NDArray[np.uint8]
@@ -132,7 +133,7 @@ def test_nobody_judges_what_was_made_with_them(tmp_path: Path, monkeypatch: pyte
     path = _flatten(tmp_path / "teacher.onnx")
     assert open_judges([str(path)], ["mesh"])[0].name == "teacher"
     row = next(row for row in judges.TABLE if row.name == "arcface_w600k_r50")
-    monkeypatch.setattr(judges, "TABLE", (replace(row, sha256=judges.sha256(path)),))
+    monkeypatch.setattr(judges, "TABLE", (replace(row, sha256=hashed(path)),))
     with pytest.raises(RealtimeError, match="cannot judge the engine other"):
         open_judges([str(path)], ["mesh", "other"])
 

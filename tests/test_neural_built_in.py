@@ -17,6 +17,7 @@ from benchmarks.quality import judges
 from benchmarks.quality.session import _models
 from models.generator import shipped
 from models.network import NetworkError
+from models.shelf.held import hashed
 from models.shelf.intake import add
 from realtime.build import build
 from realtime.cli import app
@@ -133,7 +134,7 @@ def test_who_taught_it_may_not_judge_it() -> None:
     assert package is not None
     assert package.submodule_search_locations is not None
     file = Path(package.submodule_search_locations[0], "models", "dlib_face_recognition_resnet_model_v1.dat")
-    assert judges.made_with("neural") == {judges.sha256(file)}
+    assert judges.made_with("neural") == {hashed(file)}
     assert judges.made_with("mesh") == frozenset()
     with pytest.raises(RealtimeError, match="dlib cannot judge the engine neural, which was made with it"):
         judges.open_judges(["dlib"], ["mesh", "neural"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from models.align import dlib_crop, five
 from models.families.ports import shown
 from models.families.recognisers import Recogniser, open_recogniser
 from models.network import NetworkError
+from models.shelf.held import hashed
 from models.weights import TABLE
 from realtime.frame import Image, Points, RealtimeError
 from realtime.networks import MESH, NEURAL
@@ -70,7 +70,7 @@ class Dlib:
             raise RealtimeError(f"The judge dlib needs the weights of the package face_recognition_models; {_EXTRA}")
         import dlib
 
-        return cls(dlib.face_recognition_model_v1(str(path)), sha256(path))
+        return cls(dlib.face_recognition_model_v1(str(path)), hashed(path))
 
     def __call__(self, image: Image, landmarks: Points) -> Embedding:
         """The embedding (128,), about 1.43 long."""
@@ -96,11 +96,11 @@ class Onnx:
             raise RealtimeError(f"There is no judge {path}; give dlib or an ONNX file of the ArcFace family.")
         try:
             # Always the same numbers, whatever the machine has.
-            network = Session(path, Runtime(("CPU",)))
+            network, checksum = Session(path, Runtime(("CPU",))), hashed(path)
         except NetworkError as error:
             raise RealtimeError(f"The judge {path.name} cannot be read as an ONNX model ({str(error).rstrip('.')}).") from None
         try:
-            return cls(open_recogniser(network), sha256(path), path.stem)
+            return cls(open_recogniser(network), checksum, path.stem)
         except NetworkError:
             wanted = "one input (1 or N, 3, 112, 112) of float32 and one output (1 or N, d)"
             got = shown([*network.inputs, *network.outputs])
@@ -138,19 +138,10 @@ def open_judges(names: list[str], engines: list[str]) -> list[Judge]:
     return judges
 
 
-def sha256(path: Path) -> str:
-    """Of a file, in hexadecimal."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
 def cosine(first: Embedding, second: Embedding) -> Embedding:
     """Cosine between embeddings along the last axis, -1..1."""
     lengths = np.linalg.norm(first, axis=-1) * np.linalg.norm(second, axis=-1)
     return np.asarray((first * second).sum(axis=-1) / np.maximum(lengths, 1e-12))
 
 
-__all__ = ["DLIB_SAME", "Dlib", "Embedding", "Judge", "Onnx", "cosine", "made_with", "open_judges", "sha256"]
+__all__ = ["DLIB_SAME", "Dlib", "Embedding", "Judge", "Onnx", "cosine", "made_with", "open_judges"]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import report
-from benchmarks.quality.judges import sha256
+from models.shelf.held import hashed
 from models.whole import replacing
 from realtime.frame import RealtimeError
 from realtime.people import identities
@@ -70,7 +70,7 @@ def write(path: Path, text: str) -> None:
 def digest(path: Path) -> str:
     """The sha256 of a file, or of the identity where it is the name of somebody enrolled."""
     kept = path if path.is_file() else identities.folder() / f"{path.name}.npz"
-    return sha256(kept) if kept.is_file() else str(path)
+    return hashed(kept) if kept.is_file() else str(path)
 
 
 __all__ = ["code", "digest", "key", "load", "save", "write"]

@@ -16,7 +16,8 @@ import torch
 from models.whole import replacing
 
 FORMAT = 1
-_UNREADABLE = (OSError, RuntimeError, ValueError, TypeError, AttributeError, KeyError, EOFError, pickle.UnpicklingError)
+UNREADABLE = (OSError, RuntimeError, ValueError, TypeError, AttributeError, KeyError, EOFError, pickle.UnpicklingError)
+"""What torch says of files that are none of its own, or other networks'."""
 
 
 def save(path: Path, state: Mapping[str, Any]) -> None:
@@ -34,7 +35,7 @@ def whole(path: Path, write: Callable[[BinaryIO], object], what: str = "file") -
             write(file)
     except (OSError, RuntimeError) as error:
         # torch says RuntimeError where its writer met a full disk.
-        why = error.strerror if isinstance(error, OSError) else _first(error)
+        why = error.strerror if isinstance(error, OSError) else first(error)
         raise OSError(f"{path}: the {what} could not be written ({why}); {_kept(path)}, make room and start again") from error
 
 
@@ -78,15 +79,15 @@ def read(path: Path) -> dict[str, Any]:
     """What `save` wrote, of any architecture: the export takes it as it is.  Raises ValueError for another file or format."""
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except _UNREADABLE as error:
-        raise ValueError(f"{path}: cannot be read as a checkpoint ({_first(error)}); delete it or use another folder") from error
+    except UNREADABLE as error:
+        raise ValueError(f"{path}: cannot be read as a checkpoint ({first(error)}); delete it or use another folder") from error
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         got = f"format {state.get('format')}" if isinstance(state, dict) else type(state).__name__
         raise ValueError(f"{path}: got {got}, expected a checkpoint of format {FORMAT}; delete it or use another folder")
     return state
 
 
-def _first(error: BaseException) -> str:
+def first(error: BaseException) -> str:
     """The first sentence of what torch says at length."""
     return (str(error).splitlines() or [type(error).__name__])[0].split(". ")[0]
 
@@ -99,4 +100,4 @@ def _told(known: Mapping[str, int]) -> str:
     return f"{known.get('photos')} photos, {known.get('pairs')} pairs, check {known.get('check', 0):08x}"
 
 
-__all__ = ["FORMAT", "load", "reached", "read", "save", "trained_on", "whole"]
+__all__ = ["FORMAT", "UNREADABLE", "first", "load", "reached", "read", "save", "trained_on", "whole"]

@@ -138,8 +138,8 @@ def _average(path: Path) -> tuple[Generator, dict[str, Any]]:
         network = Generator(state["architecture"]["widths"])
         network.load_state_dict(state["average"])
     except (KeyError, TypeError, RuntimeError) as error:
-        first = str(error).splitlines()[0]
-        raise ValueError(f"{path}: its generator ({state.get('architecture')}) is not of this version: {first}") from error
+        why = checkpoints.first(error)
+        raise ValueError(f"{path}: its generator ({state.get('architecture')}) is not of this version: {why}") from error
     return network.eval().requires_grad_(False), state
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import pickle
 from collections.abc import Callable
 from pathlib import Path
 
@@ -48,9 +47,9 @@ def load_encoder(path: Path) -> IdentityEncoder:
     encoder = IdentityEncoder()
     try:
         encoder.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-    except (OSError, RuntimeError, ValueError, TypeError, AttributeError, EOFError, pickle.UnpicklingError) as error:
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise NetworkError(f"{path} is no encoder of this version ({first}); make it again: swapcam train distil {path.parent}") from error
+    except checkpoint.UNREADABLE as error:
+        why = checkpoint.first(error)
+        raise NetworkError(f"{path} is no encoder of this version ({why}); make it again: swapcam train distil {path.parent}") from error
     return encoder.eval().requires_grad_(False)
 
 
