@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import onnx_making
@@ -20,9 +21,11 @@ from realtime.people import identities
 from realtime.people.enrol import enrol
 from realtime.people.identities import Consent
 from realtime.portraits import portrait
+from realtime.ports import OutputState
 from realtime.studio.controls import controls
 from realtime.studio.hosting import Wish
 from realtime.studio.remote import _FILES, _PEOPLE
+from realtime.studio.state import outputs
 
 if TYPE_CHECKING:
     from selenium.webdriver.chrome.webdriver import WebDriver
@@ -32,6 +35,19 @@ _MODELS = {"engine", "model", "masks", "points", "recogniser", "enhancer"}
 _SAID = "return [...arguments[0].options].map((one) => one.disabled ? `(${one.text})` : one.text)"
 _SHOW = "document.getElementById('tab-settings').click(); document.querySelectorAll('details').forEach((one) => one.open = true)"
 _WIDE = "return [...document.querySelectorAll('.names, .names *')].filter((one) => one.getBoundingClientRect().right > 391).length"
+_BECOME = """
+const [state, problem, done] = arguments;
+import("/static/store.js").then(({ merge }) => { merge({ loop: { state, problem } }); done(); });
+"""
+_CUT = """
+return [...document.querySelectorAll(".state span, .actions button:has(span)")].filter((one) => one.checkVisibility())
+  .filter((one) => {
+    const [outer, range] = [one.closest("button, .state").getBoundingClientRect(), document.createRange()];
+    range.selectNodeContents(one);
+    const inner = range.getBoundingClientRect(), room = one.matches("button") ? 4 : 0;
+    return inner.right > outer.right - room || inner.left < outer.left + room;
+  }).map((one) => one.textContent)
+"""
 
 
 def _named() -> dict[str, dict[str, Any]]:
@@ -129,6 +145,12 @@ def page(chromium: WebDriver, still: Running, detector: Any, landmarker: Any) ->
     chromium.get("about:blank")
 
 
+def test_an_output_that_waits_says_why_and_no_key() -> None:
+    said = "rtmp://127.0.0.1:9/live/secret is not there (Connection refused); trying again until it is."
+    show: Any = SimpleNamespace(outputs=lambda: [OutputState("stream", "stream", "waiting", said)])
+    assert outputs(show)[0]["problem"] == said.replace("secret", "***")
+
+
 def _until(done: Callable[[], Any], seconds: float = 40) -> Any:
     end = time.monotonic() + seconds
     while not (found := done()):
@@ -204,3 +226,20 @@ def test_what_the_licences_refuse_is_told_and_cannot_be_chosen(page: WebDriver, 
     _until(lambda: refused in _options(page, "Add to Masks"))
     screen(page, (390, 844))
     assert page.execute_script(_WIDE) == 0
+
+
+def test_what_went_wrong_is_seen_on_a_phone_and_leads_to_the_cameras(page: WebDriver, still: Running) -> None:
+    screen(page, (390, 844))
+    words = {"failed": "There is no camera 9.", "starting": "", "running": "There is no model x."}
+    for state, problem in words.items():
+        page.execute_script("scrollTo(0, arguments[0])", 700 if state == "running" else 0)
+        page.execute_async_script(_BECOME, state, problem)
+        _until(lambda: page.execute_script(_CUT) == [])
+        if state == "failed":
+            next(one for one in page.find_elements("css selector", ".empty button") if one.text == "Camera and outputs").click()
+            assert page.find_element("id", "tab-ends").get_attribute("aria-selected") == "true"
+        said = [one.get_attribute("textContent") for one in page.find_elements("css selector", ".toast p")]
+        assert said == ([problem] if state == "running" else []), "told twice, or where nobody looks"
+    page.get(f"{still.root}/call")
+    _until(lambda: page.find_elements("css selector", ".actions button"))
+    assert page.execute_script(_CUT) == []

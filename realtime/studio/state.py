@@ -29,7 +29,8 @@ def plain(wanted: Settings) -> dict[str, Any]:
 
 def outputs(show: Show) -> list[dict[str, Any]]:
     """The sinks."""
-    return [hidden({**asdict(output), "problem": scrubbed(output.problem)}) for output in show.outputs()]
+    # A sentence that begins with an address is more than that.
+    return [hidden(asdict(output)) | {"problem": scrubbed(output.problem)} for output in show.outputs()]
 
 
 def faces(show: Show) -> list[dict[str, Any]]:

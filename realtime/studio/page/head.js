@@ -3,7 +3,7 @@
 import { ask, at } from "./api.js";
 import { button, make } from "./element.js";
 import { agree, named } from "./dialog.js";
-import { attempt, inform } from "./messages.js";
+import { attempt, inform, wrong } from "./messages.js";
 import { open as openMenu } from "./menu.js";
 import { refresh } from "./connection.js";
 import { headControl } from "./run.js";
@@ -95,7 +95,10 @@ function say({ loop, connected, settings, faces }) {
   if (shown.lastElementChild.textContent !== text) shown.lastElementChild.textContent = text;
   const problem = document.getElementById("problem");
   const sentence = connected ? loop.problem || "" : "";
-  if (problem.textContent !== sentence) problem.textContent = sentence;
+  const news = problem.textContent !== sentence;
+  if (news) problem.textContent = sentence;
   problem.hidden = !sentence;
+  // Whoever changes a setting further down does not see the page's head.
+  if (news && sentence && problem.getBoundingClientRect().top < 0) wrong(sentence);
   document.title = connected && loop.state === "running" ? "● swapcam Studio" : "swapcam Studio";
 }

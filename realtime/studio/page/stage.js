@@ -7,6 +7,7 @@ import { marks } from "./faces.js";
 import { guideLines } from "./guides.js";
 import { kept, keep } from "./kept.js";
 import { control as startButton } from "./run.js";
+import { show as showTab } from "./tabs.js";
 
 const VIEWS = [
   ["pair", "Side by side", "pair"],
@@ -158,5 +159,6 @@ function blank() {
   const [title, text] = connected ? texts[loop.state] ?? ["", ""] : away;
   if (empty.dataset.title === title + text) return;
   empty.dataset.title = title + text;
-  fill(empty, make("h2", {}, title), make("p", {}, text), connected && loop.state !== "starting" ? startButton() : null);
+  const another = () => make("button", { type: "button", class: "outlined", onclick: () => showTab("ends") }, "Camera and outputs");
+  fill(empty, make("h2", {}, title), make("p", {}, text), connected && loop.state !== "starting" ? startButton() : null, connected && loop.state === "failed" ? another() : null);
 }
