@@ -13,6 +13,7 @@ import httpx
 import numpy as np
 import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpReceiver, RTCSessionDescription
+from aiortc.rtp import RtcpReceiverInfo, RtcpRrPacket
 from numpy.typing import NDArray
 from studios import Running, running
 
@@ -208,11 +209,20 @@ class _Line:
     """A sender that tells of a line with so much loss; what is sent is what the encoder was asked for."""
 
     def __init__(self, encoder: Encoder) -> None:
-        self.loss, self.sent, self._encoder = 0, 0, encoder
+        self.sent, self._encoder, self._ssrc = 0, encoder, 7
+
+    async def second(self, loss: int) -> None:
+        """A second in which the receiver reports so many 256ths lost."""
+        self.sent += self._encoder.bitrate // 8
+        of_ours = RtcpReceiverInfo(self._ssrc, loss, 0, 0, 0, 0, 0)
+        of_others = RtcpReceiverInfo(self._ssrc + 1, 255, 0, 0, 0, 0, 0)
+        await self._handle_rtcp_packet(RtcpRrPacket(1, [of_ours, of_others]))
+
+    async def _handle_rtcp_packet(self, packet: Any) -> None:
+        """What aiortc does with it is not looked at."""
 
     async def getStats(self) -> dict[str, Any]:  # noqa: N802 (aiortc's name)
-        self.sent += self._encoder.bitrate // 8
-        inbound = SimpleNamespace(type="remote-inbound-rtp", fractionLost=self.loss, roundTripTime=0.02)
+        inbound = SimpleNamespace(type="remote-inbound-rtp", roundTripTime=0.02)
         return {"in": inbound, "out": SimpleNamespace(type="outbound-rtp", bytesSent=self.sent)}
 
 
@@ -223,7 +233,7 @@ def test_a_line_that_loses_packets_gets_smaller_and_coarser_pictures_and_later_w
     pacing = Pacing(line, viewing, encoder)  # type: ignore[arg-type]
     seen = []
     for second in range(120):
-        line.loss = 60 if 20 <= second < 40 else 0
+        asyncio.run(line.second(60 if 20 <= second < 40 else 0))
         asyncio.run(pacing.look(float(second)))
         seen.append((viewing.height, encoder.bitrate))
     assert seen[39][0] < seen[19][0]

@@ -83,7 +83,7 @@ class Guest:
         if now - self._came > _IDLE_SECONDS:
             self._gone(f"no picture came for {_IDLE_SECONDS:.0f} s")
             return
-        line = await self.link.look()
+        line = await self.link.reports.look()
         before, bytes_before = self._sent
         self._sent = now, line.sent
         bits = 8 * (line.sent - bytes_before) / max(now - before, 0.1)
@@ -122,8 +122,8 @@ class Guest:
         self._last = now
         # Fewer pictures than the encoder counts on may each have more.
         self._encoder.bitrate = round(self._congestion.bitrate * min(max(self._interval * self._settings.call.fps, 1.0), 6.0))
-        if self.link.line.key:
-            self.link.line.key = False
+        if self.link.reports.key:
+            self.link.reports.key = False
             self._encoder.renew()
         self.link.push(self._encoder(scaled(out, self._congestion.scale)))
         self._size = self._encoder.size

@@ -7,24 +7,14 @@ import json
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
-from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
+from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
-from aiortc.rtcrtpsender import RTT_ALPHA
-from aiortc.rtp import (
-    RTCP_PSFB_APP,
-    RTCP_PSFB_FIR,
-    RTCP_PSFB_PLI,
-    RtcpPsfbPacket,
-    RtcpRrPacket,
-    RtcpSrPacket,
-    unpack_remb_fci,
-)
 
 from realtime.calls.assembly import Assembly
 from realtime.calls.offers import UNFIT, UNREADABLE, crowded, media, prefer
+from realtime.calls.reports import Reports
 from realtime.frame import RealtimeError
 from realtime.sinks.packets import Codec
 
@@ -61,25 +51,11 @@ class Outgoing(MediaStreamTrack):
         return await self._packets.get()
 
 
-@dataclass
-class Line:
-    """What the other side reported lately.
-
-    loss: 0..1, the worst since it was looked at.  estimate: bits a second it believes in.  trip: seconds.  sent: bytes so far.
-    key: it needs a whole picture.
-    """
-
-    loss: float = 0.0
-    estimate: float | None = None
-    trip: float | None = None
-    sent: int = 0
-    key: bool = False
-
-
 class Link:
-    """The connection to one browser; everything but `push` and `line.key` belongs to its event loop.
+    """The connection to one browser; everything but `push` and `reports.key` belongs to its event loop.
 
     arrived: told each decoded picture (av.VideoFrame) and when it came.  gone: told once, with the reason.
+    reports: what the browser says of the way back.
     """
 
     def __init__(self, arrived: Callable[[Any, float], None], gone: Callable[[str], None]) -> None:
@@ -88,11 +64,10 @@ class Link:
         # Without servers: nobody outside is asked for addresses.
         self._peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self._track = Outgoing()
-        self._sender: RTCRtpSender | None = None
+        self._video = self._peer.addTransceiver(self._track, "sendrecv")
+        self.reports = Reports(self._video.sender)
         self._channel: Any = None
         self._reading: asyncio.Task[None] | None = None
-        self.line = Line()
-        self._mean: float | None = None
         self.codec: Codec = "h264"
 
     @property
@@ -104,14 +79,11 @@ class Link:
         """Take the browser's offer; the answer's (sdp, type).  Raises RealtimeError for an offer that is none."""
         if kind != "offer" or media(sdp) not in (["video"], ["application", "video"]) or crowded(sdp):
             raise RealtimeError("The browser's offer has to have one video and no sound; reload the page.")
-        video = self._peer.addTransceiver(self._track, "sendrecv")
-        prefer(video, "h264", "vp8")
-        self._listen(video.sender)
-        self._prompt(video.receiver)
+        prefer(self._video, "h264", "vp8")
+        self._prompt(self._video.receiver)
         self._peer.on("connectionstatechange", self._changed)
         self._peer.on("datachannel", self._opened)
         self._peer.on("track", self._began)
-        self._sender = video.sender
         try:
             await self._peer.setRemoteDescription(RTCSessionDescription(sdp, kind))
             await self._peer.setLocalDescription(await self._peer.createAnswer())
@@ -129,16 +101,6 @@ class Link:
         """Send facts to the page, where it has opened a data channel."""
         if self._channel is not None and self._channel.readyState == "open":
             self._channel.send(json.dumps(facts))
-
-    async def look(self) -> Line:
-        """What is known of the line now; the worst loss counts anew from here."""
-        if self._sender is not None:
-            for report in (await self._sender.getStats()).values():
-                if report.type == "outbound-rtp":
-                    self.line.sent = report.bytesSent
-        seen = Line(self.line.loss, self.line.estimate, self.line.trip, self.line.sent)
-        self.line.loss = 0.0
-        return seen
 
     async def close(self) -> None:
         """End the connection; may be called again."""
@@ -166,31 +128,6 @@ class Link:
     def _opened(self, channel: Any) -> None:
         self._channel = channel
 
-    def _listen(self, sender: Any) -> None:
-        """Hear what the browser reports of our packets, before aiortc does with it what it does."""
-        handle = sender._handle_rtcp_packet
-
-        async def hear(packet: Any) -> None:
-            if isinstance(packet, (RtcpRrPacket, RtcpSrPacket)):
-                ours = [report.fraction_lost / 256 for report in packet.reports if report.ssrc == sender._ssrc]
-                self.line.loss = max([self.line.loss, *ours])
-            elif isinstance(packet, RtcpPsfbPacket) and packet.fmt in (RTCP_PSFB_FIR, RTCP_PSFB_PLI):
-                self.line.key = True
-            elif isinstance(packet, RtcpPsfbPacket) and packet.fmt == RTCP_PSFB_APP and packet.fci[:4] == b"REMB" and len(packet.fci) >= 8:
-                self.line.estimate = float(unpack_remb_fci(packet.fci)[0])
-            await handle(packet)
-            if isinstance(packet, RtcpRrPacket):
-                await self._time(sender)
-
-        sender._handle_rtcp_packet = hear
-
-    async def _time(self, sender: Any) -> None:
-        """The way there and back of this moment: aiortc keeps a mean that follows in seconds."""
-        for report in (await sender.getStats()).values():
-            if report.type == "remote-inbound-rtp" and report.roundTripTime is not None and report.roundTripTime != self._mean:
-                before, self._mean = self._mean, report.roundTripTime
-                self.line.trip = self._mean if before is None else max(0.0, (self._mean - RTT_ALPHA * before) / (1 - RTT_ALPHA))
-
     @staticmethod
     def _prompt(receiver: Any) -> None:
         """Pictures are passed on when they are whole; where a later aiortc has no such place, it goes on as it does."""
@@ -206,4 +143,4 @@ def _first(sdp: str) -> str:
     return next((line.partition(" ")[2].partition("/")[0] for line in video.splitlines() if line.startswith(f"a=rtpmap:{payload} ")), "")
 
 
-__all__ = ["Line", "Link", "Outgoing"]
+__all__ = ["Link", "Outgoing"]
