@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import base64
+import json
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,29 +52,84 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("studio")
 
 
-@pytest.fixture(scope="module")
-def studio(place: Path) -> Iterator[Hosted]:
-    with hosted(place, [*PORTRAIT, "--source", str(portrait("hopper")), "--output", "none"]) as running:
-        yield running
+class Shared:
+    """The studio of all tests; one that was ended begins again at the same port."""
+
+    def __init__(self, place: Path) -> None:
+        self._place, self._parts = place, ExitStack()
+        self.now = self._begun(None)
+
+    def begin(self) -> None:
+        """Again, once the one of before has ended."""
+        self.now = self._begun(self.now.port)
+
+    def restore(self) -> None:
+        """Everything as it was in the beginning, whatever a test did to it."""
+        if self.now.process.poll() is not None:
+            self.begin()
+        while self.now.state()["history"]["undo"]:
+            _ask(self.now, "POST", "/api/undo")
+        state = self.now.state()
+        for source in state["sources"]:
+            if source["enrolled"]:
+                _ask(self.now, "DELETE", f"/api/sources/{source['name']}")
+        if state["recording"]:
+            _ask(self.now, "POST", "/api/record", {"on": False})
+        if state["loop"]["state"] != "running":
+            _ask(self.now, "POST", "/api/start")
+
+    def close(self) -> None:
+        """End all."""
+        self._parts.close()
+
+    def _begun(self, port: int | None) -> Hosted:
+        arguments = [*PORTRAIT, "--source", str(portrait("hopper")), "--output", "none"]
+        return self._parts.enter_context(hosted(self._place, arguments, port))
 
 
 @pytest.fixture(scope="module")
-def chromium(place: Path) -> Iterator[WebDriver]:
-    with browser(portrait_clip(place / "webcam.mjpeg", size=(320, 180), seconds=1)) as driver:
-        yield driver
+def shared(place: Path) -> Iterator[Shared]:
+    one = Shared(place)
+    yield one
+    one.close()
+
+
+@pytest.fixture(scope="module")
+def driver(place: Path) -> Iterator[WebDriver]:
+    with browser(portrait_clip(place / "webcam.mjpeg", size=(320, 180), seconds=1)) as one:
+        yield one
+
+
+@pytest.fixture
+def studio(shared: Shared) -> Hosted:
+    shared.restore()
+    return shared.now
+
+
+@pytest.fixture
+def chromium(driver: WebDriver) -> WebDriver:
+    """A window of 1280 px with nothing in it."""
+    driver.get("about:blank")
+    screen(driver)
+    prefer(driver, "light")
+    return driver
 
 
 @pytest.fixture
 def page(chromium: WebDriver, studio: Hosted) -> WebDriver:
-    """The page, open and live, in a window of 1280 px."""
-    screen(chromium)
-    prefer(chromium, "light")
+    """The page, open and live."""
     _open(chromium, studio.url)
     return chromium
 
 
+def _ask(studio: Hosted, method: str, path: str, data: Any = None) -> None:
+    body = json.dumps({} if data is None else data).encode()
+    request = urllib.request.Request(studio.url + path, body, {"content-type": "application/json"}, method=method)
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        assert answer.status == 200
+
+
 def _open(driver: WebDriver, url: str) -> None:
-    driver.get("about:blank")
     complaints(driver)
     driver.get(url)
     driver.execute_script("localStorage.clear()")
@@ -86,10 +144,14 @@ def _live(driver: WebDriver) -> bool:
 
 
 def _until(done: Callable[[], Any], else_say: str, seconds: float = 90) -> Any:
+    from selenium.common.exceptions import StaleElementReferenceException
+
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        if found := done():
-            return found
+        # The page may build anew what was just looked for.
+        with suppress(StaleElementReferenceException):
+            if found := done():
+                return found
         time.sleep(0.1)
     raise AssertionError(else_say)
 
@@ -118,6 +180,11 @@ def _all(driver: WebDriver, selector: str) -> list[WebElement]:
 
 def _one(driver: WebDriver, selector: str, text: str = "") -> WebElement:
     return next(element for element in _all(driver, selector) if text in element.text)
+
+
+def _pressed(element: WebElement) -> bool:
+    element.click()
+    return True
 
 
 def _press(driver: WebDriver, *keys: str, control: bool = False) -> None:
@@ -171,9 +238,9 @@ def test_enrolling_a_face_and_wearing_it_live(page: WebDriver, studio: Hosted) -
     assert not finish.is_enabled(), "a face can be enrolled without the statement"
     page.find_element(By.ID, "enrol-consent").click()
     finish.click()
-    tile = _until(lambda: [tile for tile in _all(page, ".wear") if tile.text == "eileen"], "the face is not in the gallery")[0]
+    _until(lambda: [tile for tile in _all(page, ".wear") if tile.text == "eileen"], "the face is not in the gallery")
     frames = studio.state()["figures"]["frames"]
-    tile.click()
+    _until(lambda: _pressed(_one(page, ".wear", "eileen")), "the face cannot be pressed")
     # Whoever wears their own face looks like themselves.
     _until(lambda: _change(page, studio)[0] < 0.6 * as_hopper, "the face did not change")
     assert studio.state()["figures"]["frames"] > frames, "the loop was started anew for another face"
@@ -215,8 +282,8 @@ def test_a_refused_setting_says_why_and_goes_back(page: WebDriver, studio: Hoste
     _press(page, "/")
     _press(page, *"enrolled names")
     row = _until(lambda: [row for row in _all(page, "#page-settings .row") if row.is_displayed()], "the search finds nothing")[0]
-    field = row.find_element("css selector", ".many > input, .many > select")
-    field.send_keys("nobody\n")
+    row.find_element("css selector", "[data-other]").click()
+    row.find_element("css selector", "input[type=text]").send_keys("nobody\n")
     fault = _until(lambda: [one for one in _all(page, "#page-settings .fault") if one.is_displayed()], "no reason is shown")[0]
     assert "nobody" in fault.text
     assert studio.state()["settings"]["swap"]["sources"] == [str(portrait("hopper"))]
@@ -232,6 +299,18 @@ def test_a_face_in_the_preview_gets_a_source_of_its_own(page: WebDriver, studio:
     _until(lambda: studio.state()["settings"]["swap"]["assign"], "nobody was assigned")
     _press(page, "z", control=True)
     _until(lambda: not studio.state()["settings"]["swap"]["assign"], "it was not undone")
+
+
+def test_who_wore_a_face_that_was_taken_away_is_said_to_be_covered(page: WebDriver, studio: Hosted) -> None:
+    _ask(studio, "POST", "/api/settings", {"path": ["swap", "sources"], "value": []})
+    name = "return document.querySelector('.mark')?.innerText"
+    _until(lambda: page.execute_script(name) == "covered", "the outline does not say that the face is covered")
+    assert _one(page, ".mark").get_attribute("aria-label") == "Face 1, covered: choose another"
+    _until(lambda: _one(page, "#state").text == "Live, face covered", "the page does not say that the face is covered")
+    assert "covered until you choose one" in _one(page, ".swap").text
+    assert "own face" not in page.find_element("css selector", "body").text
+    _ask(studio, "POST", "/api/settings", {"path": ["swap", "enabled"], "value": False})
+    _until(lambda: page.execute_script(name) == "own face", "the outline does not say that the own face is shown")
 
 
 def test_recording_and_snapshot_by_key(page: WebDriver, studio: Hosted, place: Path) -> None:
@@ -276,19 +355,17 @@ def test_at_390_px_nothing_is_wider_than_the_page(page: WebDriver, scheme: str) 
     assert page.execute_script(_NARROW)
 
 
-def test_the_page_takes_up_again_when_the_studio_is_back(page: WebDriver, studio: Hosted, tmp_path: Path) -> None:
-    # The last test of this file, because it ends the studio of all of them.
+def test_the_page_takes_up_again_when_the_studio_is_back(page: WebDriver, studio: Hosted, shared: Shared) -> None:
     studio.process.terminate()
     _until(lambda: _one(page, "#state").text == "No connection", "the page does not notice that the studio is gone")
     assert "does not answer" in _one(page, ".empty").text
     studio.process.wait(30)
-    with hosted(tmp_path, [*PORTRAIT, "--source", str(portrait("hopper")), "--output", "none"], studio.port):
-        _until(lambda: _live(page), "the page did not come back")
-        before = _picture(page)
-        _until(lambda: np.abs(_picture(page).astype(int) - before).mean() > 1, "the preview stands still")
-        assert _one(page, "#state").text == "Live"
-        page.execute_script("document.querySelector('#actions .outlined').click()")
-        _until(lambda: "Nothing is running" in _one(page, ".empty").text, "Stop does not stop it")
-        page.execute_script("document.querySelector('.empty .primary').click()")
-        _until(lambda: _live(page), "Start does not start it")
-        page.get("about:blank")
+    shared.begin()
+    _until(lambda: _live(page), "the page did not come back")
+    before = _picture(page)
+    _until(lambda: np.abs(_picture(page).astype(int) - before).mean() > 1, "the preview stands still")
+    assert _one(page, "#state").text == "Live"
+    page.execute_script("document.querySelector('#actions .outlined').click()")
+    _until(lambda: "Nothing is running" in _one(page, ".empty").text, "Stop does not stop it")
+    page.execute_script("document.querySelector('.empty .primary').click()")
+    _until(lambda: _live(page), "Start does not start it")

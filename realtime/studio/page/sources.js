@@ -97,7 +97,7 @@ function swapSwitch() {
     box.checked = enabled;
     made.dataset.warn = !enabled || !dressed;
     const covered = enabled && faces.some((face) => face.covered);
-    const undressed = `No face is chosen: your own face is ${covered ? "covered until you choose one" : "shown"}.`;
+    const undressed = `No face is chosen: ${covered ? "yours is covered until you choose one" : "your own face is shown"}.`;
     const words = !dressed ? undressed : enabled ? "Others see the face below." : "Off: others see your own face.";
     if (text.textContent !== words) text.textContent = words;
   });
