@@ -148,6 +148,16 @@ def test_a_clip_without_sound_is_silent(tmp_path: Path) -> None:
     source.close()
 
 
+def test_a_clip_that_can_be_opened_only_once_plays_without_its_sound(tmp_path: Path) -> None:
+    clip, said = clapping(tmp_path / "clip.mp4", 0.5, (0.2,)), list[str]()
+    source = Video(VideoInput(path=str(clip)), said.append)
+    clip.unlink()
+    assert source.hear() is None
+    assert len(list(source)) == 15
+    assert said == [f"The clip plays without its sound. There is no file {clip}; check the name."]
+    source.close()
+
+
 def test_the_microphone_is_heard_instead_where_one_is_named(tmp_path: Path) -> None:
     """Turned on and off while the clip plays; a delay that is set for it is not the clip's."""
     microphone = clapping(tmp_path / "voice.mp4", 1.0, ())

@@ -49,11 +49,7 @@ class Video:
         """The clip's sound from now on, by the times of its frames; None where it has none, and for a network camera."""
         with self._reading:
             if self._soundtrack is None and self._decoder is not None and not self._stop.is_set():
-                container = opened(self._settings.path)
-                if any(stream.codec_context is not None for stream in container.streams.audio):
-                    self._soundtrack = Soundtrack(container, self._decoder.begin, self._round)
-                else:
-                    container.close()
+                self._soundtrack = self._listened(self._decoder)
             return self._soundtrack.ring if self._soundtrack else None
 
     def __iter__(self) -> Iterator[Frame]:
@@ -104,6 +100,18 @@ class Video:
             if self._stop.wait(max(0.0, start + moment - time.perf_counter())):
                 return
             yield Frame(image, index, start + moment)
+
+    def _listened(self, decoder: Decoder) -> Soundtrack | None:
+        try:
+            container = opened(self._settings.path)
+        except RealtimeError as error:
+            # Its pictures are there already: a server may give it away only once.
+            self._say(f"The clip plays without its sound. {error}")
+            return None
+        if container.streams.audio and container.streams.audio[0].codec_context is not None:
+            return Soundtrack(container, decoder.begin, self._round)
+        container.close()
+        return None
 
     def _sound(self, moment: float, duration: float, start: float) -> None:
         if self._soundtrack is not None:
