@@ -68,6 +68,15 @@ def test_a_ring_gives_back_what_was_written_last(writes: list[tuple[int, int]], 
     np.testing.assert_array_equal(ring.read(end - back, 2600)[:, 0], truth[end - back : end - back + 2600])
 
 
+def test_the_end_of_what_is_longer_than_a_ring_stays_in_its_place() -> None:
+    """As the sound of a clip whose picture stands still for longer."""
+    ring = Ring(0.1)
+    ring.write(1000, clicks(0, 6000))
+    assert ring.end == 7000
+    np.testing.assert_array_equal(ring.read(2200, 4800), clicks(1200, 4800))
+    assert not ring.read(1000, 1200).any()
+
+
 @pytest.mark.parametrize("off", [0.0, 3e-4, -3e-4])
 def test_blocks_of_a_clock_that_runs_off_stay_in_their_place(off: float) -> None:
     """A sound card that is 300 ppm fast or slow, blocks up to 30 ms late: 40 seconds would make 12 ms."""

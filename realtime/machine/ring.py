@@ -31,6 +31,7 @@ class Ring:
 
     def write(self, place: int, samples: Samples) -> None:
         """Put samples at a place: right behind the newest, later (silence lies between), or earlier, over what is there."""
+        place += max(len(samples) - len(self._data), 0)
         samples = samples[-len(self._data) :]
         with self._lock:
             if place < self._begin or place - self._end >= len(self._data) or self._end == self._begin:
