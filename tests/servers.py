@@ -14,6 +14,7 @@ from typing import IO
 
 import av
 import numpy as np
+import psutil
 import pytest
 from clips import numbered
 from numpy.typing import NDArray
@@ -41,7 +42,7 @@ class Server:
         program = shutil.which("ffmpeg")
         if program is None:
             pytest.skip("the program ffmpeg is not installed, which serves streams here")
-        port = free_port(socket.SOCK_DGRAM if kind in ("udp", "srt") else socket.SOCK_STREAM)
+        self._port = port = free_port(socket.SOCK_DGRAM if kind in ("udp", "srt") else socket.SOCK_STREAM)
         place = f"127.0.0.1:{port}"
         self.url = {
             "rtmp": f"rtmp://{place}/live/{KEY}",
@@ -65,6 +66,10 @@ class Server:
     def start(self) -> None:
         """Listen."""
         self.process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log)
+        listener, end = psutil.Process(self.process.pid), time.perf_counter() + 40
+        while not any(line.laddr and line.laddr.port == self._port for line in listener.net_connections()):
+            assert time.perf_counter() < end, "it does not listen"
+            time.sleep(0.02)
 
     def finish(self) -> Path:
         """The file, when the sender has gone."""
@@ -95,6 +100,7 @@ class Sender:
     def __init__(self, output: StreamOutput, size: tuple[int, int] = (160, 96)) -> None:
         self.said: list[str] = []
         self.slowest = 0.0
+        self.sent = 0
         self._size = size
         self.stream = Stream(output, _RATE, True, None, self.said.append)
         self._stop = threading.Event()
@@ -110,6 +116,7 @@ class Sender:
             before = time.perf_counter()
             self.stream.send(Frame(numbered(index % 40, *self._size), index, taken))
             self.slowest = max(self.slowest, time.perf_counter() - before)
+            self.sent += 1
 
     def until(self, wanted: Callable[[], bool]) -> None:
         """Wait for something to become true."""

@@ -40,7 +40,8 @@ def test_a_server_receives_h264_with_steady_times(kind: str, serve: Callable[[st
     server.start()
     sender = Sender(StreamOutput(url=server.url, bitrate=1, keyframes=0.5, width=320, height=180))
     sender.until(lambda: sender.stream.state == "on air")
-    time.sleep(2.0)
+    sent = sender.sent
+    sender.until(lambda: sender.sent > sent + 75)
     assert sender.close() < 2
     path = server.finish()
     with av.open(str(path)) as container:
@@ -63,7 +64,8 @@ def test_a_server_receives_h264_with_steady_times(kind: str, serve: Callable[[st
     # A tick of Matroska and of FLV is a millisecond; a picture that was dropped on a busy machine leaves whole steps.
     assert np.abs(steps * _RATE - np.round(steps * _RATE)).max() < 0.1
     assert np.median(steps) == pytest.approx(1 / _RATE, abs=2e-3)
-    assert np.diff(keys) == pytest.approx(0.5, abs=0.15)
+    # Where pictures were dropped one comes later.
+    assert np.median(np.diff(keys)) == pytest.approx(0.5, abs=0.1)
     shown = np.diff(numbers) % 40
     assert (np.abs(shown - np.round(steps * _RATE)[: len(shown)]) <= 1).all()
 
