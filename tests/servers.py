@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import shutil
 import socket
 import subprocess
@@ -147,13 +148,28 @@ def serving(folder: Path) -> Iterator[Callable[[str], Server]]:
         server.end()
 
 
+def aired(sink: object) -> Callable[[], float]:
+    """What says for how many seconds a stream has been on air since it was first asked; infinite for a sink that is no stream."""
+    since: list[float] = []
+
+    def seconds() -> float:
+        if not isinstance(sink, Stream) or sink.settings.kind == "hls":
+            return math.inf
+        if sink.state == "on air" and not since:
+            since.append(time.perf_counter())
+        return time.perf_counter() - since[0] if since else 0.0
+
+    return seconds
+
+
 def claps(path: Path | str, rate: float) -> tuple[list[float], list[float]]:
     """Moments at which flashes begin, and at which a loud sound begins, in seconds of a file's or playlist's own clock.
 
     A flash is pictures of grey 240, 228, 216, ... in a row, `rate` a second: where the first is lost, the next ones tell when it was.
     """
     flashes: list[float] = []
-    bright = False
+    # What a file begins with has begun before.
+    bright = True
     with av.open(str(path)) as container:
         for frame in container.decode(video=0):
             level = float(frame.to_ndarray(format="rgb24").mean())
@@ -175,4 +191,4 @@ def claps(path: Path | str, rate: float) -> tuple[list[float], list[float]]:
     return flashes, beeps
 
 
-__all__ = ["KEY", "Sender", "Server", "claps", "free_port", "serving"]
+__all__ = ["KEY", "Sender", "Server", "aired", "claps", "free_port", "serving"]

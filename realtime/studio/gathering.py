@@ -17,7 +17,7 @@ from realtime.machine import loopback
 from realtime.people import identities
 from realtime.people.identities import STATEMENT
 from realtime.steering.show import Show
-from realtime.studio import offers
+from realtime.studio import choices
 from realtime.studio.enrolling import Enrolments
 from realtime.studio.people import People
 from realtime.studio.steering import Ask
@@ -84,7 +84,7 @@ def machine_routes(show: Show) -> APIRouter:
 
     @router.get("/models")
     def models() -> dict[str, Any]:
-        return offers.models(show.settings.models.licence)
+        return choices.models(show.settings.models.licence)
 
     @router.get("/doctor")
     def doctor() -> dict[str, Any]:
