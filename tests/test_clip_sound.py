@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -163,6 +164,52 @@ def test_a_clip_that_can_be_opened_only_once_plays_without_its_sound(tmp_path: P
     assert source.hear() is None
     assert len(list(source)) == 15
     assert said == [f"The clip plays without its sound. There is no file {clip}; check the name."]
+    source.close()
+
+
+def test_a_clip_that_is_replaced_by_one_without_sound_goes_round_silently(tmp_path: Path) -> None:
+    clip = make(tmp_path / "clip.mkv", [numbered(0)] * 10, sound=beep(1.0, 0.5))
+    silent = make(tmp_path / "silent.mkv", [numbered(0)] * 10)
+    source = Video(VideoInput(path=str(clip), loop=True), pytest.fail)
+    ring = source.hear()
+    assert ring is not None
+    for frame in islice(source, 25):
+        if frame.index == 2:
+            silent.replace(clip)
+    loud = np.flatnonzero(np.abs(ring.read(0, 3 * RATE)[:, 0]) > 0.2) / RATE
+    assert loud[0] == pytest.approx(0.5, abs=2e-3)
+    assert loud[-1] < 0.7
+    assert ring.end == pytest.approx(2.5 * RATE, abs=RATE / 10)
+    source.close()
+
+
+def test_pieces_that_were_joined_are_heard_one_after_the_other(tmp_path: Path) -> None:
+    """Their clocks begin anew, pictures go on; three, so that what is behind would add up."""
+    piece = make(tmp_path / "piece.ts", [numbered(0)] * 20, sound=beep(2.0, 0.6)).read_bytes()
+    (tmp_path / "clip.ts").write_bytes(3 * piece)
+    source = Video(VideoInput(path=str(tmp_path / "clip.ts")))
+    ring = source.hear()
+    assert ring is not None
+    assert len(list(source)) == 60
+    loud = np.abs(ring.read(0, 7 * RATE)[:, 0]) > 0.2
+    begun = [np.flatnonzero(loud[round(begin * RATE) :])[0] / RATE for begin in (0.0, 2.0, 4.0)]
+    assert begun == pytest.approx([0.6, 0.6, 0.6], abs=0.1)
+    source.close()
+
+
+def test_a_clip_whose_pictures_jump_by_a_day_costs_no_memory(tmp_path: Path) -> None:
+    times = [*(index / 10 for index in range(10)), *(86400 + index / 10 for index in range(10))]
+    clip = make(tmp_path / "clip.mkv", [numbered(0)] * 20, times, sound=beep(60.0, 0.6))
+    source = Video(VideoInput(path=str(clip)))
+    ring = source.hear()
+    assert ring is not None
+    tracemalloc.start()
+    try:
+        assert len(list(source)) == 20
+        assert tracemalloc.get_traced_memory()[1] < 30e6
+    finally:
+        tracemalloc.stop()
+    assert ring.end > 86400 * RATE
     source.close()
 
 

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
+from av.container import InputContainer
 from av.video.frame import VideoFrame
 
 from realtime.config import ImageInput, VideoInput
@@ -49,7 +50,8 @@ class Video:
         """The clip's sound from now on, by the times of its frames; None where it has none, and for a network camera."""
         with self._reading:
             if self._soundtrack is None and self._decoder is not None and not self._stop.is_set():
-                self._soundtrack = self._listened(self._decoder)
+                container = self._audible()
+                self._soundtrack = Soundtrack(container, self._decoder.begin, self._round) if container else None
             return self._soundtrack.ring if self._soundtrack else None
 
     def __iter__(self) -> Iterator[Frame]:
@@ -101,7 +103,8 @@ class Video:
                 return
             yield Frame(image, index, start + moment)
 
-    def _listened(self, decoder: Decoder) -> Soundtrack | None:
+    def _audible(self) -> InputContainer | None:
+        """The clip opened once more, for its sound; None where it has none."""
         try:
             container = opened(self._settings.path)
         except RealtimeError as error:
@@ -109,7 +112,7 @@ class Video:
             self._say(f"The clip plays without its sound. {error}")
             return None
         if container.streams.audio and container.streams.audio[0].codec_context is not None:
-            return Soundtrack(container, decoder.begin, self._round)
+            return container
         container.close()
         return None
 
@@ -141,7 +144,7 @@ class Video:
                 self._decoder = Decoder(self._settings.path)
                 self._round += end
                 if self._soundtrack is not None:
-                    self._soundtrack.again(opened(self._settings.path), self._decoder.begin, self._round)
+                    self._soundtrack.again(self._audible(), self._decoder.begin, self._round)
 
     def _tell(self, decoder: Decoder, count: int, end: float) -> None:
         """Say it when the clip was damaged or shorter than it claims."""
