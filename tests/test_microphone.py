@@ -263,6 +263,30 @@ def test_a_device_that_opens_and_asks_for_nothing_is_not_back(monkeypatch: pytes
     assert {stream.closed for stream in plug.streams} == {1}
 
 
+def test_a_device_that_opens_when_everybody_has_gone_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sound server that hangs for longer than the end of a run waits."""
+    monkeypatch.setattr(lasting, "_SILENT", 0.1)
+    monkeypatch.setattr(lasting, "_PAUSES", (0.01,))
+    monkeypatch.setattr(lasting, "_FAREWELL", 0.05)
+    opening, go_on, closed, said = threading.Event(), threading.Event(), list[int](), list[str]()
+    numbers = iter(range(9))
+
+    def make(beat: Callable[[], None]) -> Any:
+        if number := next(numbers):
+            opening.set()
+            assert go_on.wait(60)
+        beat()
+        return SimpleNamespace(close=lambda: closed.append(number))
+
+    one = lasting.Lasting(make, "gone", "back", said.append)
+    assert opening.wait(60)
+    one.close()
+    go_on.set()
+    one._thread.join(60)
+    assert closed == [0, 1]
+    assert said == ["gone"]
+
+
 def _half_a_second(folder: Path) -> Path:
     path = folder / "half.wav"
     with wave.open(str(path), "wb") as file:

@@ -13,6 +13,8 @@ _SILENT = 2.0
 # A sound server that is busy takes its time to begin.
 _FIRST = 4.0
 _PAUSES = (1.0, 2.0, 4.0, 8.0)
+# Opening a device may take longer than anybody waits for its end.
+_FAREWELL = 3.0
 
 
 class Lasting:
@@ -36,7 +38,7 @@ class Lasting:
     def close(self) -> None:
         """Let it go."""
         self._stop.set()
-        self._thread.join(3.0)
+        self._thread.join(_FAREWELL)
         if not self._thread.is_alive():
             self._let_go()
 
@@ -72,9 +74,11 @@ class Lasting:
         end = time.perf_counter() + _FIRST
         while self._beaten == before and time.perf_counter() < end and not self._stop.wait(0.02):
             pass
-        if self._beaten == before:
+        if self._beaten == before or self._stop.is_set():
+            # Whoever closed this may have gone meanwhile.
             self._let_go()
-        return self._beaten != before
+            return False
+        return True
 
 
 __all__ = ["Lasting"]
