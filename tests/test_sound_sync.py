@@ -6,6 +6,7 @@ import time
 import wave
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from realtime.machine.desk import Desk
 from realtime.machine.microphone import SoundFile
 from realtime.sinks.recording import Recording
 from realtime.sinks.stream import Stream
+from realtime.sinks.voice import Voice
 
 _RATE = 30.0
 # When the claps are, in the sound file's time, no two of them as far apart as the next two; and what the loop takes for a picture.
@@ -133,3 +135,18 @@ def test_sound_ends_where_the_pictures_end(desk: Desk, tmp_path: Path) -> None:
     with av.open(str(path)) as container:
         lengths = [float(stream.duration * stream.time_base) for stream in container.streams]
     assert lengths[0] == pytest.approx(lengths[1], abs=0.05)
+
+
+def test_a_recording_that_is_about_to_begin_misses_no_sound(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page may ask at any moment, also while its tracks are made."""
+    take, said = Recording(RecordingOutput(path=str(tmp_path / "take.mp4")), _RATE, hearing=desk), list[str]()
+
+    class Watched(Voice):
+        def __init__(self, *arguments: Any) -> None:
+            said.append(take.problem)
+            super().__init__(*arguments)
+
+    monkeypatch.setattr("realtime.sinks.recording.Voice", Watched)
+    take.send(Frame(flat(64, 48, (30, 30, 30)), 0, time.perf_counter()))
+    assert [*said, take.problem] == ["", ""]
+    take.close()

@@ -74,7 +74,8 @@ class Recording:
     @property
     def problem(self) -> str:
         """Why it stays without the sound that there is by now, in a sentence; "" otherwise."""
-        silent = self._output is not None and self._voice is None and self._sound is None
+        # Before its first picture is written a track may still come.
+        silent = self._written and self._part is not None and self._voice is None and self._sound is None
         if not silent or self._hearing is None or not self._hearing.on:
             return ""
         return f"The recording {self._final.name} has no sound, because it began without a microphone; the next one will have it."
