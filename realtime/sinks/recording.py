@@ -74,8 +74,7 @@ class Recording:
     @property
     def problem(self) -> str:
         """Why it stays without the sound that there is by now, in a sentence; "" otherwise."""
-        # Before its first picture is written a track may still come.
-        silent = self._written and self._part is not None and self._voice is None and self._sound is None
+        silent = self._output is not None and self._voice is None and self._sound is None
         if not silent or self._hearing is None or not self._hearing.on:
             return ""
         return f"The recording {self._final.name} has no sound, because it began without a microphone; the next one will have it."
@@ -131,11 +130,12 @@ class Recording:
         options["max_interleave_delta"] = "1000000"
         output = av.open(self._part, "w", format=kind, options=options)
         self._pictures = Pictures(output, self._codec(), (width, height), self._rate, self._base)
-        self._output = output
         if self._sound is not None:
             self._sound.attach(output, kind)
         elif self._hearing is not None and self._hearing.on:
             self._voice = Voice(output, self._hearing, frame.time)
+        # Last: whoever asks from another thread takes a recording that has one for one with all its tracks.
+        self._output = output
 
     def _codec(self) -> Codec:
         settings = self._settings
