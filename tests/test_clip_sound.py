@@ -18,7 +18,7 @@ from servers import Server, aired, claps
 from realtime.config import AudioSettings, HlsOutput, OverlaySettings, RecordingOutput, Settings, StreamOutput, SwapSettings, VideoInput
 from realtime.frame import Frame, Sink
 from realtime.machine.desk import Desk
-from realtime.machine.ring import RATE
+from realtime.machine.ring import RATE, Ring
 from realtime.sinks.following import Following
 from realtime.sinks.recording import Recording
 from realtime.sinks.stream import Stream
@@ -133,6 +133,26 @@ def test_a_clip_whose_frames_come_too_fast_is_heard_at_the_pace_it_is_sent_at(tm
     source.close()
     found = apart(tmp_path / "live" / "live.m3u8", 3 if loop else 2)
     assert np.abs(found).max() < _WITHIN, found
+
+
+def test_frames_on_their_way_before_a_jump_do_not_follow_it(tmp_path: Path) -> None:
+    """The clip's sound is a day ahead already when the last frame from before is sent."""
+    clip = Ring()
+    heard = Following(clip, Desk(AudioSettings(), pytest.fail))
+    clip.write(0, np.full((RATE, 2), 0.5, np.float32))
+    heard.follow(0.9, 100.9, 0.1)
+    clip.write(86400 * RATE, np.full((RATE, 2), 0.25, np.float32))
+    tracemalloc.start()
+    try:
+        heard.follow(1.0, 101.0, 0.1)
+        heard.follow(86400.0, 101.1, 0.1)
+        assert tracemalloc.get_traced_memory()[1] < 30e6
+    finally:
+        tracemalloc.stop()
+    assert heard.read(round(100.95 * RATE), 1)[0, 0] == 0.5
+    assert not heard.read(round(101.05 * RATE), 1).any()
+    assert (heard.read(round(101.1 * RATE), RATE) == 0.25).all()
+    assert heard.heard == pytest.approx(102.1)
 
 
 @pytest.mark.parametrize("stall", [0.25, 0.8])

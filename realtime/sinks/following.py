@@ -8,6 +8,8 @@ from realtime.machine.ring import CHANNELS, RATE, Ring, Samples
 from realtime.sinks.voice import Hearing
 
 _SAME = 1e-3
+# No frame is so many seconds behind what was read: what comes later belongs behind a jump of the clip's clock.
+_AHEAD = 10.0
 
 
 class Following:
@@ -31,7 +33,7 @@ class Following:
                 self._ring.write(round((self._until + self._shift) * RATE), np.zeros((0, CHANNELS), np.float32))
             self._shift, self._done = shift, round(time * RATE)
         self._until = time + lasts
-        count = self._clip.end - self._done
+        count = min(self._clip.end, round((time + _AHEAD) * RATE)) - self._done
         if count > 0:
             self._ring.write(self._done + round(self._shift * RATE), self._clip.read(self._done, count))
             self._done += count
