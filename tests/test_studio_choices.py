@@ -35,9 +35,9 @@ _MODELS = {"engine", "model", "masks", "points", "recogniser", "enhancer"}
 _SAID = "return [...arguments[0].options].map((one) => one.disabled ? `(${one.text})` : one.text)"
 _SHOW = "document.getElementById('tab-settings').click(); document.querySelectorAll('details').forEach((one) => one.open = true)"
 _WIDE = "return [...document.querySelectorAll('.names, .names *')].filter((one) => one.getBoundingClientRect().right > 391).length"
-_BECOME = """
-const [state, problem, done] = arguments;
-import("/static/store.js").then(({ merge }) => { merge({ loop: { state, problem } }); done(); });
+_MERGE = """
+const [values, done] = arguments;
+import("/static/store.js").then(({ merge }) => { merge(values); done(); });
 """
 _CUT = """
 return [...document.querySelectorAll(".state span, .actions button:has(span)")].filter((one) => one.checkVisibility())
@@ -220,6 +220,16 @@ def test_lists_and_assignments_offer_who_and_what_is_there(page: WebDriver, stil
     assert _options(page, "Add to Faces") == ["add…", "grace", "Other…"]
 
 
+@pytest.mark.parametrize(("covered", "said"), [((True, False), "Live, own face shown"), ((True, True), "Live, face covered")])
+def test_a_covered_face_hides_nobody_beside_it(page: WebDriver, covered: tuple[bool, ...], said: str) -> None:
+    """No face is chosen for all, but one was given to somebody, who turns away; the other one's own is seen."""
+    faces = [{"track": number, "box": [0.1, 0.1, 0.2, 0.2], "source": None, "covered": each} for number, each in enumerate(covered)]
+    page.execute_async_script(_MERGE, {"loop": {"state": "running", "problem": ""}, "faces": faces})
+    _until(lambda: page.find_element("id", "state").get_attribute("textContent").strip() == said)
+    text = page.find_element("css selector", ".swap").get_attribute("textContent")
+    assert ("your own face is shown" in text) != all(covered)
+
+
 def test_what_the_licences_refuse_is_told_and_cannot_be_chosen(page: WebDriver, still: Running) -> None:
     still.client.post("/api/settings", json={"path": ["models", "licence"], "value": "permissive"})
     refused = "(hands (xseg, Non-Commercial, refused: permissive licences only))"
@@ -233,7 +243,7 @@ def test_what_went_wrong_is_seen_on_a_phone_and_leads_to_the_cameras(page: WebDr
     words = {"failed": "There is no camera 9.", "starting": "", "running": "There is no model x."}
     for state, problem in words.items():
         page.execute_script("scrollTo(0, arguments[0])", 700 if state == "running" else 0)
-        page.execute_async_script(_BECOME, state, problem)
+        page.execute_async_script(_MERGE, {"loop": {"state": state, "problem": problem}})
         _until(lambda: page.execute_script(_CUT) == [])
         if state == "failed":
             next(one for one in page.find_elements("css selector", ".empty button") if one.text == "Camera and outputs").click()

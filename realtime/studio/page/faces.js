@@ -65,6 +65,11 @@ async function assign(x, y, source) {
   await attempt(() => ask("POST", "/api/assign", { x, y, source }));
 }
 
+/** Whether somebody is there and nobody's own face is seen: who was given a face may be covered beside somebody who was not. */
+export function allCovered(faces) {
+  return faces.length > 0 && faces.every((face) => face.covered);
+}
+
 /** A photo's name without its folders; an enrolled name as it is. */
 export function bare(source) {
   return source.split(/[\\/]/).pop();

@@ -3,6 +3,7 @@
 import { ask, at } from "./api.js";
 import { button, make } from "./element.js";
 import { agree, named } from "./dialog.js";
+import { allCovered } from "./faces.js";
 import { attempt, inform, wrong } from "./messages.js";
 import { open as openMenu } from "./menu.js";
 import { refresh } from "./connection.js";
@@ -86,7 +87,7 @@ function say({ loop, connected, settings, faces }) {
   const shown = document.getElementById("state");
   // Who wore a face that was taken away is covered until there is another.
   const bare = settings && (!settings.swap.enabled || !settings.swap.sources.length);
-  const covered = bare && settings.swap.enabled && faces.some((face) => face.covered);
+  const covered = bare && settings.swap.enabled && allCovered(faces);
   const own = bare && !covered;
   const how = own ? "Live, own face shown" : covered ? "Live, face covered" : words.running;
   const text = connected === null ? "Connecting" : !connected ? "No connection" : loop.state === "running" ? how : words[loop.state] ?? loop.state;
