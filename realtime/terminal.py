@@ -62,20 +62,21 @@ def moving(console: Console, *columns: ProgressColumn, total: float | None = Non
     bar = Progress(*columns, console=console, transient=True)
     task = bar.add_task("", total=total, **fields)
 
+    def stand(there: bool) -> None:
+        # Where nothing can be drawn over, each end of a bar is a line.
+        if there != bar.live.is_started:
+            with heard():
+                (bar.start if there else bar.stop)()
+
     def move(**now: Any) -> None:
         bar.update(task, **now)
         known = bar.tasks[0]
-        with heard():
-            if known.total is not None and known.completed >= known.total:
-                bar.stop()
-            else:
-                bar.start()
+        stand(known.total is None or known.completed < known.total)
 
     try:
         yield move
     finally:
-        with heard():
-            bar.stop()
+        stand(False)
 
 
 @contextmanager

@@ -59,6 +59,15 @@ def test_a_bar_stands_from_the_first_call_until_it_is_full_and_comes_again() -> 
     assert not _stands(shown)
 
 
+def test_a_file_with_more_frames_than_it_says_fills_no_terminal_with_lines() -> None:
+    """One that can draw over nothing, as those inside of editors."""
+    shown = io.StringIO()
+    with moving(Console(file=shown, force_terminal=True, force_interactive=False), MofNCompleteColumn(), total=3) as move:
+        for number in range(1, 50):
+            move(completed=number)
+    assert shown.getvalue().count("\n") == 1
+
+
 def _fails(console: Console) -> None:
     with moving(console, MofNCompleteColumn()) as move:
         move()
