@@ -36,12 +36,10 @@ class Running:
 
 
 @contextmanager
-def running(
-    folder: Path, settings: Settings = STILL, wish: Wish | None = None, config: Path | None = None, patience: float = 10.0
-) -> Iterator[Running]:
-    """A studio that serves; its loop waits for start().  patience: seconds that a reader may take nothing."""
+def running(folder: Path, settings: Settings = STILL, wish: Wish | None = None, config: Path | None = None) -> Iterator[Running]:
+    """A studio that serves; its loop waits for start()."""
     wish = wish or Wish(port=0, open=False)
-    with opened(settings, wish, config, folder, patience) as house:
+    with opened(settings, wish, config, folder) as house:
         thread = threading.Thread(target=lambda: asyncio.run(house.hosted.serve([house.listener])), daemon=True)
         thread.start()
         root = f"http{'s' * house.access.secure}://127.0.0.1:{house.access.port}"

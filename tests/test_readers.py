@@ -5,8 +5,9 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from studios import Running, running
@@ -19,12 +20,20 @@ _MOVING = Settings(input=AnimatedInput(width=640, height=360, fps=20), outputs=(
 _TOKEN = "a-token-for-the-tests"
 
 
-@pytest.fixture(scope="module")
-def moving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+@contextmanager
+def _hurried(folder: Path, wish: Wish | None = None) -> Iterator[Running]:
     """A studio of which the loop runs, and that has little patience."""
-    with running(tmp_path_factory.mktemp("studio"), _MOVING, patience=_PATIENCE) as one:
+    with running(folder, _MOVING, wish) as one:
+        connections: Any = one.house.hosted.config.http
+        connections.patience = _PATIENCE
         one.house.show.start()
         one.wait()
+        yield one
+
+
+@pytest.fixture(scope="module")
+def moving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with _hurried(tmp_path_factory.mktemp("studio")) as one:
         yield one
 
 
@@ -98,9 +107,7 @@ def test_who_reads_slowly_keeps_the_place_and_is_not_far_behind(moving: Running)
 def test_over_https_who_reads_nothing_is_cut_too(tmp_path: Path, home: Path) -> None:
     import ssl
 
-    with running(tmp_path, _MOVING, Wish(host="0.0.0.0", port=0, token=_TOKEN, open=False), patience=_PATIENCE) as one:
-        one.house.show.start()
-        one.wait()
+    with _hurried(tmp_path, Wish(host="0.0.0.0", port=0, token=_TOKEN, open=False)) as one:
         context = ssl.create_default_context()
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         with socket.create_connection(("127.0.0.1", one.house.access.port), timeout=20) as plain, context.wrap_socket(plain) as connection:

@@ -9,7 +9,6 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from realtime.studio.access import client_of, is_loopback
 
-PATIENCE = 10.0
 _CONNECTIONS = 400
 _EACH = 64
 _SPEAK = 15.0
@@ -24,7 +23,7 @@ class Connection(H11Protocol):
     """
 
     counts: dict[str, int] = {}  # noqa: RUF012 (replaced for each server, see server() in serving.py)
-    patience = PATIENCE
+    patience = 10.0
 
     def connection_made(self, transport: Any) -> None:
         """Count it, and wait for the first words."""
@@ -90,4 +89,4 @@ class Connection(H11Protocol):
             self.transport.abort()
 
 
-__all__ = ["PATIENCE", "Connection"]
+__all__ = ["Connection"]

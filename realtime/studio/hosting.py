@@ -79,11 +79,8 @@ def host(settings: Settings, wish: Wish, config: Path | None, folder: Path, say:
 
 
 @contextmanager
-def opened(settings: Settings, wish: Wish, config: Path | None, folder: Path, patience: float = 10.0) -> Iterator[House]:
-    """A studio that is ready to serve, its loop not started yet; on the way out everything closes.  Raises RealtimeError.
-
-    patience: seconds after which a reader who takes nothing of what waits for them is let go.
-    """
+def opened(settings: Settings, wish: Wish, config: Path | None, folder: Path) -> Iterator[House]:
+    """A studio that is ready to serve, its loop not started yet; on the way out everything closes.  Raises RealtimeError."""
     from realtime.sinks.monitor import Monitor
     from realtime.steering.show import Show
     from realtime.studio.app import Studio
@@ -108,7 +105,7 @@ def opened(settings: Settings, wish: Wish, config: Path | None, folder: Path, pa
         parts.callback(show.close)
         studio = Studio(show, monitor, access, place)
         parts.callback(studio.close)
-        hosted = server(studio.app, studio.begin, studio.end, certificate, key, patience)
+        hosted = server(studio.app, studio.begin, studio.end, certificate, key)
         yield House(hosted, listener, show, studio, access, tuple(links(access, wish.host)))
 
 

@@ -18,7 +18,7 @@ from uvicorn import Config, Server
 
 from realtime.frame import RealtimeError
 from realtime.keys import signals
-from realtime.studio.connection import PATIENCE, Connection
+from realtime.studio.connection import Connection
 
 Begin = Callable[[asyncio.AbstractEventLoop], None]
 _FAREWELL = 0.4
@@ -116,13 +116,9 @@ def server(
     ending: Callable[[], Awaitable[None]],
     certificate: Path | None = None,
     key: Path | None = None,
-    patience: float = PATIENCE,
 ) -> Hosted:
-    """A server for an application; `should_exit` ends it.
-
-    patience: seconds that somebody may take nothing of what waits for them.
-    """
-    connections = type("Connection", (Connection,), {"counts": {}, "patience": patience})
+    """A server for an application; `should_exit` ends it."""
+    connections = type("Connection", (Connection,), {"counts": {}})
     config = Config(
         app,
         http=connections,
