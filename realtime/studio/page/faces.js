@@ -65,9 +65,12 @@ async function assign(x, y, source) {
   await attempt(() => ask("POST", "/api/assign", { x, y, source }));
 }
 
-/** Whether somebody is there and nobody's own face is seen: who was given a face may be covered beside somebody who was not. */
-export function allCovered(faces) {
-  return faces.length > 0 && faces.every((face) => face.covered);
+/**
+ * Whether who wore a face that was taken away is covered until there is another, and nobody's own face is seen: who was given
+ * a face may be covered beside somebody who was not.
+ */
+export function awaiting({ enabled, sources }, faces) {
+  return enabled && !sources.length && faces.length > 0 && faces.every((face) => face.covered);
 }
 
 /** A photo's name without its folders; an enrolled name as it is. */

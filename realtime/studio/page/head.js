@@ -3,7 +3,7 @@
 import { ask, at } from "./api.js";
 import { button, make } from "./element.js";
 import { agree, named } from "./dialog.js";
-import { allCovered } from "./faces.js";
+import { awaiting } from "./faces.js";
 import { attempt, inform, wrong } from "./messages.js";
 import { open as openMenu } from "./menu.js";
 import { refresh } from "./connection.js";
@@ -85,10 +85,8 @@ function drop(anchor) {
 function say({ loop, connected, settings, faces }) {
   const words = { running: "Live", starting: "Starting", stopped: "Stopped", ended: "Ended", failed: "Failed" };
   const shown = document.getElementById("state");
-  // Who wore a face that was taken away is covered until there is another.
-  const bare = settings && (!settings.swap.enabled || !settings.swap.sources.length);
-  const covered = bare && settings.swap.enabled && allCovered(faces);
-  const own = bare && !covered;
+  const covered = settings && awaiting(settings.swap, faces);
+  const own = settings && !covered && (!settings.swap.enabled || !settings.swap.sources.length);
   const how = own ? "Live, own face shown" : covered ? "Live, face covered" : words.running;
   const text = connected === null ? "Connecting" : !connected ? "No connection" : loop.state === "running" ? how : words[loop.state] ?? loop.state;
   shown.dataset.state = connected === null ? "starting" : !connected ? "lost" : loop.state === "running" && own ? "own" : loop.state;

@@ -4,7 +4,7 @@ import { ask, at } from "./api.js";
 import { button, fill, icon, make } from "./element.js";
 import { agree } from "./dialog.js";
 import { enrol } from "./enrol.js";
-import { allCovered, bare } from "./faces.js";
+import { awaiting, bare } from "./faces.js";
 import { attempt, inform } from "./messages.js";
 import { open as openMenu } from "./menu.js";
 import { on, state } from "./store.js";
@@ -96,8 +96,7 @@ function swapSwitch() {
     const dressed = settings.swap.sources.length > 0;
     box.checked = enabled;
     made.dataset.warn = !enabled || !dressed;
-    const covered = enabled && allCovered(faces);
-    const undressed = `No face is chosen: ${covered ? "yours is covered until you choose one" : "your own face is shown"}.`;
+    const undressed = `No face is chosen: ${awaiting(settings.swap, faces) ? "yours is covered until you choose one" : "your own face is shown"}.`;
     const words = !dressed ? undressed : enabled ? "Others see the face below." : "Off: others see your own face.";
     if (text.textContent !== words) text.textContent = words;
   });
